@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+// The `ferrule` command: reads the arguments, calls one file per subcommand, and exits with what that answers. Commands are
+// imported when they are called, so that `ferrule run` loads nothing of the demo.
+
+import { Command, CommanderError } from 'commander';
+import { EXIT } from './exit-codes.js';
+import { version } from './version.js';
+
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+const err = (line: string): void => void process.stderr.write(`${line}\n`);
+const here = { cwd: process.cwd(), env: process.env, out, err };
+const CONFIG_FLAG = ['-c, --config <file>', 'config file (default: ./ferrule.yaml, then /etc/ferrule/ferrule.yaml)'] as const;
+
+let exitCode: number = EXIT.clean;
+
+const program = new Command('ferrule')
+  .description('Ties serial ports and sockets to MQTT, one supervised thread group per device.')
+  .version(version)
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+program
+  .command('run')
+  .description('run the gateway')
+  .option(...CONFIG_FLAG)
+  .action(async ({ config }: { config?: string }) => {
+    const { runDaemon } = await import('./run.js');
+    exitCode = await runDaemon({ ...here, path: config, isTerminal: process.stdout.isTTY === true });
+  });
+
+program
+  .command('check')
+  .description('check a config: every error at once, with its place')
+  .option(...CONFIG_FLAG)
+  .action(async ({ config }: { config?: string }) => {
+    const [{ runCheck }, { planDevices }] = await Promise.all([
+      import('./check.js'),
+      import('../device/plan-devices.js'),
+    ]);
+    const extraProblems: Parameters<typeof runCheck>[0]['extraProblems'] = async (checked, source) => [
+      ...(await planDevices(checked, source)).problems,
+    ];
+    exitCode = await runCheck({ ...here, path: config, extraProblems });
+  });
+
+program
+  .command('demo')
+  .description('try Ferrule with nothing else: embedded broker, virtual devices, readings live on the screen')
+  .option('-p, --port <port>', 'port of the embedded broker', '1883')
+  .action(async ({ port }: { port: string }) => {
+    const { runDemo } = await import('./demo.js');
+    exitCode = await runDemo({ port: Number(port), out, err, isTerminal: process.stdout.isTTY === true });
+  });
+
+program
+  .command('init')
+  .description('write a commented ferrule.yaml for the serial ports that are plugged in')
+  .option('-c, --config <file>', 'the file to write', 'ferrule.yaml')
+  .action(async ({ config }: { config: string }) => {
+    const [{ runInit }, { listPorts }] = await Promise.all([import('./init.js'), import('../device/ports.js')]);
+    exitCode = runInit({ ...here, path: config, ports: await listPorts() });
+  });
+
+program
+  .command('ports')
+  .description('list serial ports, their USB identity, and who holds them')
+  .option('--json', 'as JSON')
+  .action(async ({ json = false }: { json?: boolean }) => {
+    const { runPorts } = await import('./ports.js');
+    exitCode = await runPorts(out, { json });
+  });
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the config')
+  .option('--markdown', 'as a table of keys')
+  .action(async ({ markdown }: { markdown?: boolean }) => {
+    const { runSchema } = await import('./schema.js');
+    exitCode = runSchema({ out, markdown });
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT.clean : EXIT.usage;
+  else {
+    err(`ferrule: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    exitCode = EXIT.internal;
+  }
+}
+// Not process.exitCode: a library's forgotten handle must not keep a finished command alive.
+process.exit(exitCode);

@@ -1,0 +1,53 @@
+// Walks a zod schema: which keys may stand at a path. For "did you mean" and for the generated reference.
+
+import { z } from 'zod';
+import type { ConfigPath } from './problem.js';
+
+/** The schema without its wrappers: optional, defaults, preprocessing and transforms (the side that people write). */
+export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return unwrap(schema.unwrap());
+  }
+  if (schema instanceof z.ZodPipe) return unwrap(schema.in instanceof z.ZodTransform ? schema.out : schema.in);
+  return schema;
+}
+
+/** The keys that are known in the map at `path`, where `value` is what was parsed as a whole. Empty where any key goes. */
+export function knownKeys(schema: z.core.$ZodType, path: ConfigPath, value: unknown): string[] {
+  const bare = unwrap(schema);
+  if (bare instanceof z.ZodUnion) {
+    const type = field(value, 'type');
+    const option = bare.options.find((one) => discriminator(one) === type) ?? z.unknown();
+    return knownKeys(option, path, value);
+  }
+  const [key, ...rest] = path;
+  if (key === undefined) return bare instanceof z.ZodObject ? visibleKeys(bare) : [];
+  if (bare instanceof z.ZodObject) {
+    const next: z.core.$ZodType | undefined = bare.shape[String(key)];
+    return next === undefined ? [] : knownKeys(next, rest, field(value, key));
+  }
+  if (bare instanceof z.ZodRecord) return knownKeys(bare.valueType, rest, field(value, key));
+  return bare instanceof z.ZodArray ? knownKeys(bare.element, rest, field(value, key)) : [];
+}
+
+/** Keys of an object that this version honours. */
+export function visibleKeys(schema: z.ZodObject): string[] {
+  return Object.entries(schema.shape)
+    .filter(([, value]) => !isNotYet(value))
+    .map(([key]) => key);
+}
+
+/** Made by `notYet`: known to the contract, not to this version. */
+export function isNotYet(schema: z.core.$ZodType): boolean {
+  return z.globalRegistry.get(schema)?.notYet === true;
+}
+
+/** The value of `type` that chooses this alternative of a union. */
+export function discriminator(schema: z.core.$ZodType): unknown {
+  const type = schema instanceof z.ZodObject ? schema.shape.type : undefined;
+  return type instanceof z.ZodLiteral ? type.value : undefined;
+}
+
+function field(value: unknown, key: string | number): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined;
+}

@@ -1,0 +1,78 @@
+// What the gateway tells of itself, unasked: `bridge/info` and `bridge/devices` (retained), and every change of state on
+// `bridge/event`. Listens to the registry; a burst of changes becomes one `bridge/devices`.
+
+import type { Clock, Timer } from '../core/clock.js';
+import type { GroupView } from '../core/thread-group.js';
+import type { RegistryEvent, ThreadRegistry } from '../core/thread-registry.js';
+import type { DownMessage, EventUp } from '../device/message.js';
+
+/** Changes within this time are told together, ms. */
+const GATHER_MS = 1000;
+/** Connections of one listener that are listed; the rest is only counted. */
+const LISTED_CONNECTIONS = 64;
+
+/** What is known of a device besides its group. */
+export interface DeviceFacts {
+  readonly driver: string;
+  /** String form of the link, without credentials. */
+  readonly link: string;
+}
+
+export interface InventoryOptions {
+  readonly clock: Clock;
+  readonly registry: ThreadRegistry<DownMessage>;
+  readonly facts: (device: string) => DeviceFacts | undefined;
+  readonly publishDevices: (payload: string) => void;
+  readonly publishEvent: (event: EventUp) => void;
+}
+
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #unwatch: () => void;
+  #timer: Timer | undefined;
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+    this.#unwatch = options.registry.watch((event) => this.#onEvent(event));
+  }
+
+  /** Publishes what gathers now. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#options.publishDevices(JSON.stringify(this.list()));
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#unwatch();
+  }
+
+  /** All devices, as on `bridge/devices`. */
+  list(): Record<string, unknown>[] {
+    const devices: Record<string, unknown>[] = [];
+    for (const view of this.#options.registry.snapshot()) {
+      const facts = this.#options.facts(view.id);
+      if (facts !== undefined) devices.push({ name: view.id, ...facts, ...describe(view) });
+    }
+    return devices;
+  }
+
+  #onEvent(event: RegistryEvent): void {
+    const facts = this.#options.facts(event.group);
+    if (event.kind === 'transition' && facts !== undefined) {
+      const { from, to, reason, at } = event.transition;
+      this.#options.publishEvent({ kind: 'event', event: 'state', data: { device: event.group, from, to, reason, at } });
+    }
+    this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
+  }
+}
+
+function describe(view: GroupView): Record<string, unknown> {
+  const { state, since, reason, counters, children } = view;
+  const body = { state, since: new Date(since).toISOString(), reason, counters };
+  if (children.length === 0) return body;
+  const connections = children.slice(0, LISTED_CONNECTIONS).map((child) => ({ name: child.id, state: child.state }));
+  return { ...body, connections, connections_total: children.length };
+}

@@ -1,0 +1,51 @@
+// Time as an argument. Everything that waits, measures or jitters takes a Clock, so that tests run on a fake one
+// (`test/support/fake-clock.ts`) and never sleep. `systemClock` is the only place that touches the global timers.
+
+/** A pending timer; `cancel` is idempotent. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds, for durations. Fractions allowed; the zero point means nothing. */
+  now(): number;
+  /** Wall-clock milliseconds since the epoch, for what people and brokers read. May jump (NTP). */
+  wall(): number;
+  /** Calls `fire` once after `ms` (the system's clock: at most 24.8 days). The timer does not keep the process alive. */
+  after(ms: number, fire: () => void): Timer;
+  /** A number in [0, 1), for jitter. */
+  random(): number;
+}
+
+/** The longest wait that setTimeout keeps (24.8 days); a longer one it would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, fire) {
+    const timer = setTimeout(fire, Math.min(ms, LONGEST_MS));
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  random: () => Math.random(),
+};
+
+/** Resolves after `ms`, or as soon as `signal` aborts; never rejects. The answer says which. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<'elapsed' | 'aborted'> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve('aborted');
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      resolve('aborted');
+    };
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve('elapsed');
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,239 @@
+// A bounded FIFO between threads: the inbox of every thread is one. Bounded by a weight (count by default, bytes where a
+// `weigh` function is given), with a policy for what happens when it is full. Items may be falsy; `undefined` is an item
+// like any other, so answers are tagged.
+//
+//   put ->  [ head ............ tail ]  -> take / takeAll
+//            full: reject | drop-oldest | drop-newest         closed: what is in it can still be taken
+//
+// An item goes straight to the taker that has waited longest, so whoever waits in `take` waits on an empty queue and
+// cannot be overtaken. `ready` and `room` are news, not reservations: by the time the caller runs, another may have been
+// quicker; look again and wait again.
+
+/** What becomes of an item when there is no room for it. `reject` leaves it with the caller, who may wait for room. */
+export type FullPolicy = 'reject' | 'drop-oldest' | 'drop-newest';
+
+/** What `put` did. `dropped-oldest`: queued, at the price of older items. `rejected`: still the caller's. */
+export type PutResult = 'queued' | 'rejected' | 'dropped-oldest' | 'dropped-newest' | 'closed';
+
+export type Taken<T> =
+  | { readonly ok: true; readonly item: T }
+  | { readonly ok: false; readonly why: 'closed' | 'aborted' };
+
+export interface QueueOptions<T> {
+  /** Most weight held; a single heavier item is still accepted when the queue is empty, so that it cannot get stuck. */
+  readonly capacity: number;
+  readonly whenFull: FullPolicy;
+  /** Weight of an item; default 1 each, and an item that weighs less counts as 1. Must not change while the item is queued. */
+  readonly weigh?: (item: T) => number;
+  /** Told of every item that a drop policy discards. Must not throw. */
+  readonly onDrop?: (item: T) => void;
+}
+
+/** How a wait ends, in the words of its caller. */
+type Settle<Outcome> = (outcome: Outcome) => void;
+
+/** A bounded queue with waits on both ends. Single-threaded: every call is atomic between two turns of the event loop. */
+export class MessageQueue<T> {
+  #items: T[] = [];
+  #head = 0;
+  #weight = 0;
+  #dropped = 0;
+  #isClosed = false;
+  /** An item was rejected since one was last taken: a lighter one might fit, but its owner must not spin on `room`. */
+  #hasRejected = false;
+  readonly #takers: Settle<Taken<T>>[] = [];
+  readonly #lookers: Settle<'ready' | 'closed'>[] = [];
+  readonly #putters: Settle<'room' | 'closed'>[] = [];
+  readonly #options: QueueOptions<T>;
+
+  constructor(options: QueueOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Number of items held. */
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** Weight held (bytes, where the queue weighs bytes). */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** Items discarded by the full policy since the queue was made. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** False from the moment the queue is full, or has rejected an item, until something is taken out. */
+  get hasRoom(): boolean {
+    return this.length === 0 || (!this.#hasRejected && this.#weight < this.#options.capacity);
+  }
+
+  /** Whether `put` would take this item now without dropping anything. */
+  fits(item: T): boolean {
+    return !this.#isClosed && this.#fits(this.#weigh(item));
+  }
+
+  /** Adds an item, or does what the full policy says. Never waits. */
+  put(item: T): PutResult {
+    if (this.#isClosed) return 'closed';
+    const taker = this.#takers.shift();
+    if (taker !== undefined) {
+      taker({ ok: true, item });
+      return 'queued';
+    }
+    const weight = this.#weigh(item);
+    if (!this.#fits(weight)) return this.#putFull(item, weight);
+    this.#append(item, weight);
+    return 'queued';
+  }
+
+  /** Takes the oldest item, waiting for one. After `close`, what is left is still given out, then `closed`. */
+  take(signal?: AbortSignal): Promise<Taken<T>> {
+    if (signal?.aborted) return Promise.resolve({ ok: false, why: 'aborted' });
+    if (this.length > 0) return Promise.resolve({ ok: true, item: this.#shift() });
+    if (this.#isClosed) return Promise.resolve({ ok: false, why: 'closed' });
+    return wait(this.#takers, signal, { ok: false, why: 'aborted' });
+  }
+
+  /** Takes the oldest item if there is one, without waiting. */
+  poll(): Taken<T> | undefined {
+    return this.length === 0 ? undefined : { ok: true, item: this.#shift() };
+  }
+
+  /** Moves everything queued to the end of `into`, without waiting; answers how many items that was. */
+  takeAll(into: T[]): number {
+    const count = this.length;
+    if (count === 0) return 0;
+    for (let i = this.#head; i < this.#items.length; i += 1) into.push(this.#items[i] as T); // in range by the loop
+    this.#items = [];
+    this.#head = 0;
+    this.#weight = 0;
+    this.#tellOfRoom();
+    return count;
+  }
+
+  /** Resolves once an item is there (`ready`), the queue is closed and empty (`closed`), or `signal` has aborted. */
+  ready(signal?: AbortSignal): Promise<'ready' | 'closed' | 'aborted'> {
+    if (signal?.aborted) return Promise.resolve('aborted');
+    if (this.length > 0) return Promise.resolve('ready');
+    if (this.#isClosed) return Promise.resolve('closed');
+    return wait(this.#lookers, signal, 'aborted');
+  }
+
+  /**
+   * Resolves once there is room for at least one more unit, or with why there will be none. After a rejected `put` it
+   * resolves when something has been taken out; a heavy item may be rejected again then, and waits again.
+   */
+  room(signal?: AbortSignal): Promise<'room' | 'closed' | 'aborted'> {
+    if (signal?.aborted) return Promise.resolve('aborted');
+    if (this.#isClosed) return Promise.resolve('closed');
+    if (this.hasRoom) return Promise.resolve('room');
+    return wait(this.#putters, signal, 'aborted');
+  }
+
+  /** Refuses further items and wakes every waiter. What is queued stays takeable. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    settleAll(this.#takers, { ok: false, why: 'closed' });
+    settleAll(this.#lookers, 'closed'); // they wait on an empty queue only
+    settleAll(this.#putters, 'closed');
+  }
+
+  /** Takes out everything at once, closed or not. */
+  drain(): T[] {
+    const items: T[] = [];
+    this.takeAll(items);
+    return items;
+  }
+
+  #weigh(item: T): number {
+    return Math.max(1, this.#options.weigh?.(item) ?? 1);
+  }
+
+  #fits(weight: number): boolean {
+    return this.length === 0 || this.#weight + weight <= this.#options.capacity;
+  }
+
+  #putFull(item: T, weight: number): PutResult {
+    if (this.#options.whenFull === 'reject') {
+      this.#hasRejected = true;
+      return 'rejected';
+    }
+    if (this.#options.whenFull === 'drop-newest') {
+      this.#countDrop(item);
+      return 'dropped-newest';
+    }
+    while (!this.#fits(weight)) this.#countDrop(this.#removeHead());
+    this.#append(item, weight);
+    if (this.hasRoom) settleAll(this.#putters, 'room'); // the new item may be lighter than those it has pushed out
+    return 'dropped-oldest';
+  }
+
+  #append(item: T, weight: number): void {
+    this.#items.push(item);
+    this.#weight += weight;
+    settleAll(this.#lookers, 'ready');
+  }
+
+  #shift(): T {
+    const item = this.#removeHead();
+    this.#tellOfRoom();
+    return item;
+  }
+
+  #tellOfRoom(): void {
+    this.#hasRejected = false;
+    if (this.hasRoom) settleAll(this.#putters, 'room');
+  }
+
+  /** The array is let go of in blocks, so that a queue that runs empty after each item does not make one per item. */
+  #removeHead(): T {
+    const item = this.#items[this.#head] as T; // callers have checked length > 0
+    this.#items[this.#head] = undefined as T; // let go of the reference; the slot is never read again
+    this.#head += 1;
+    this.#weight -= this.#weigh(item);
+    if (this.#head >= 256 && this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  #countDrop(item: T): void {
+    this.#dropped += 1;
+    this.#options.onDrop?.(item);
+  }
+}
+
+function settleAll<Outcome>(waiters: Settle<Outcome>[], outcome: Outcome): void {
+  if (waiters.length === 0) return;
+  for (const settle of waiters.splice(0)) settle(outcome);
+}
+
+/** One wait in a list of waiters, for a signal that has not fired yet; leaves neither waiter nor listener behind. */
+function wait<Outcome, Aborted>(
+  waiters: Settle<Outcome>[],
+  signal: AbortSignal | undefined,
+  aborted: Aborted,
+): Promise<Outcome | Aborted> {
+  if (signal === undefined) return new Promise((resolve) => waiters.push(resolve));
+  return new Promise((resolve) => {
+    const settle: Settle<Outcome> = (outcome) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(outcome);
+    };
+    const onAbort = (): void => {
+      waiters.splice(waiters.indexOf(settle), 1); // still listed: whoever takes it off also removes this listener
+      resolve(aborted);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiters.push(settle);
+  });
+}

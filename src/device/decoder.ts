@@ -1,0 +1,288 @@
+// Framer + driver instance of one device: all that stands between bytes and readings, without threads, timers or I/O. The
+// receive thread runs it, in the main thread or in a Worker. Made anew after each crash of the driver, as the instance is.
+//
+//   push(chunk) -> framer -> frame -> driver.decode -> batch -> out.readings
+//                        \-> junk ------- rejected ----------> out.junk
+
+import { FerruleError, messageOf } from '../core/errors.js';
+import { JsonBatch, SliceBatch } from './batch.js';
+import type { Decoded, DriverCommand, DriverInstance, FramedDriver, Rejected } from './driver.js';
+import type { FlushReason, Framer, FrameSink } from './framer.js';
+import type { ReadingBatch } from './message.js';
+
+/** What a Decoder hands out. Called within `push`, `flush` and `settle`. */
+export interface DecoderSink {
+  /** Readings that came together; as few batches as possible. */
+  readings(batch: ReadingBatch): void;
+  /**
+   * Bytes that gave no reading. `bytes` is a copy, at most 1 KiB of them; `droppedBytes` counts those beyond. `reason` is one of the
+   * framer's, or `rejected: ...`, `bad-reading: ...`, `crashed: ...` with at most 200 characters.
+   */
+  junk(reason: string, bytes: Buffer, droppedBytes: number): void;
+}
+
+export interface DecoderStats {
+  readonly bytesIn: number;
+  readonly frames: number;
+  readonly readings: number;
+  /** By the framer's reasons, and `rejected`, `bad-reading`, `crashed`, `skipped` (frames after a crash in one chunk). */
+  readonly junk: ReadonlyMap<string, number>;
+}
+
+/** What became of a command: framed payloads to be written in order, or why there are none, for the sender. */
+export type EncodedCommand =
+  | { readonly ok: true; readonly payloads: readonly Buffer[] }
+  | { readonly ok: false; readonly reason: string };
+
+/** `decode`, `settle` or `encode` of a driver has thrown: a bug in the driver, counted against its restarts. */
+export class DriverCrash extends FerruleError {
+  constructor(where: string, cause: unknown) {
+    super('driver-crash', `the driver threw in ${where}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** What a Decoder is made of. */
+export interface DecoderParts {
+  readonly framer: Framer;
+  readonly instance: DriverInstance;
+  readonly out: DecoderSink;
+  /** The driver's list of commands, to check `set/<channel>` against. */
+  readonly commands?: FramedDriver['commands'];
+}
+
+const MAX_JUNK_BYTES = 1024;
+const MAX_REASON_CHARS = 200;
+const DEFAULT_SETTLE_MS = 150;
+const NO_BYTES = Buffer.alloc(0);
+
+export class Decoder {
+  readonly #framer: Framer;
+  readonly #instance: DriverInstance;
+  readonly #out: DecoderSink;
+  readonly #commands: FramedDriver['commands'];
+  readonly #sink: FrameSink;
+  readonly #slices: SliceBatch;
+  readonly #texts: JsonBatch;
+  readonly #junk = new Map<string, number>();
+  #bytesIn = 0;
+  #frames = 0;
+  #readings = 0;
+  #hasUnsettled = false;
+  #crash: DriverCrash | undefined;
+
+  constructor({ framer, instance, out, commands }: DecoderParts) {
+    this.#framer = framer;
+    this.#instance = instance;
+    this.#out = out;
+    this.#commands = commands;
+    const take = (batch: ReadingBatch): void => out.readings(batch);
+    this.#slices = new SliceBatch(take);
+    this.#texts = new JsonBatch(take);
+    this.#sink = {
+      frame: instance.decode ? this.#decodeFrame.bind(this) : this.#passFrame.bind(this),
+      junk: this.#addJunk.bind(this),
+    };
+  }
+
+  /** Takes the next bytes; the decoder may keep slices of `chunk`. Throws DriverCrash after handing out what came before it. */
+  push(chunk: Buffer): void {
+    this.#bytesIn += chunk.length;
+    this.#framer.push(chunk, this.#sink);
+    this.#handOut();
+  }
+
+  /** Ends a partial frame: `gap` after `gapMs` of silence, `end` when the link is gone (settles too). */
+  flush(reason: FlushReason): void {
+    this.#framer.flush(reason, this.#sink);
+    this.#handOut();
+    if (reason === 'end') this.settle();
+  }
+
+  /** Hands out what the driver has gathered from several frames; nothing if no frame came since last time. */
+  settle(): void {
+    if (!this.#hasUnsettled) return;
+    this.#hasUnsettled = false;
+    let decoded: Decoded;
+    try {
+      decoded = this.#instance.settle?.();
+    } catch (error) {
+      throw new DriverCrash('settle', error);
+    }
+    this.#take(decoded, NO_BYTES, 0, 0);
+    this.#handOut();
+  }
+
+  /** Bytes held of a frame that is not whole yet. */
+  get held(): number {
+    return this.#framer.held;
+  }
+
+  /** ms of silence after which `flush('gap')` is due while `held > 0`; undefined: never. */
+  get gapMs(): number | undefined {
+    return this.#framer.gapMs;
+  }
+
+  /** ms of silence after which `settle()` is due while `hasUnsettled`; undefined: the driver does not settle. */
+  get settleMs(): number | undefined {
+    if (!this.#instance.settle) return undefined;
+    return Math.min(Math.max(this.#instance.settleMs || DEFAULT_SETTLE_MS, 10), 10_000);
+  }
+
+  /** True if frames came since the last `settle()` and the driver has something to settle. */
+  get hasUnsettled(): boolean {
+    return this.#hasUnsettled;
+  }
+
+  get stats(): DecoderStats {
+    return { bytesIn: this.#bytesIn, frames: this.#frames, readings: this.#readings, junk: this.#junk };
+  }
+
+  /** Turns a command into bytes for the wire. Throws DriverCrash if the driver does. */
+  encodeCommand(command: DriverCommand): EncodedCommand {
+    const { encode } = this.#instance;
+    if (!encode) return { ok: false, reason: `this device's driver takes no ${describe(command)}; it takes: write` };
+    const problem = channelProblem(command, this.#commands);
+    if (problem !== undefined) return { ok: false, reason: problem };
+    let encoded: unknown;
+    try {
+      encoded = encode.call(this.#instance, command);
+    } catch (error) {
+      throw new DriverCrash('encode', error);
+    }
+    return this.#wrap(encoded);
+  }
+
+  #wrap(encoded: unknown): EncodedCommand {
+    if (isRejected(encoded)) return { ok: false, reason: encoded.rejected };
+    const payloads = Array.isArray(encoded) ? encoded : [encoded];
+    if (!payloads.every(isBytes)) {
+      muffle(encoded);
+      return { ok: false, reason: `bug in the driver: encode answered ${kindOf(encoded)}, expected bytes` };
+    }
+    return { ok: true, payloads: payloads.map((payload) => this.#framer.wrap(payload)) };
+  }
+
+  // The hot path of `raw` and `lines`: once per line. No allocation here.
+  #passFrame(bytes: Buffer, start: number, end: number): void {
+    this.#frames++;
+    this.#readings++;
+    this.#slices.add(bytes, start, end);
+  }
+
+  #decodeFrame(bytes: Buffer, start: number, end: number): void {
+    this.#frames++;
+    if (this.#crash) {
+      this.#count('skipped');
+      return;
+    }
+    this.#hasUnsettled = this.#instance.settle !== undefined;
+    let decoded: Decoded;
+    try {
+      decoded = this.#instance.decode?.(bytes.subarray(start, end));
+    } catch (error) {
+      // Kept until the framer is through with the chunk: thrown from here it would tear the framer's state.
+      this.#crash = new DriverCrash('decode', error);
+      this.#reject('crashed', messageOf(error), bytes, start, end);
+      return;
+    }
+    this.#take(decoded, bytes, start, end);
+  }
+
+  #take(decoded: Decoded, bytes: Buffer, start: number, end: number): void {
+    if (decoded === undefined) return;
+    if (isRejected(decoded)) {
+      this.#reject('rejected', decoded.rejected, bytes, start, end);
+      return;
+    }
+    for (const reading of Array.isArray(decoded) ? decoded : [decoded]) {
+      const json = jsonOf(reading);
+      if ('fault' in json) this.#reject('bad-reading', json.fault, bytes, start, end);
+      else this.#addReading(json.text);
+    }
+  }
+
+  #addReading(text: string): void {
+    this.#readings++;
+    this.#texts.add(text);
+  }
+
+  #reject(kind: string, detail: string, bytes: Buffer, start: number, end: number): void {
+    this.#count(kind);
+    this.#tellJunk(`${kind}: ${detail}`.slice(0, MAX_REASON_CHARS), bytes, start, end, 0);
+  }
+
+  #addJunk(bytes: Buffer, start: number, end: number, reason: string, dropped: number): void {
+    this.#count(reason);
+    this.#tellJunk(reason, bytes, start, end, dropped);
+  }
+
+  #count(kind: string): void {
+    this.#junk.set(kind, (this.#junk.get(kind) ?? 0) + 1);
+  }
+
+  #tellJunk(reason: string, bytes: Buffer, start: number, end: number, dropped: number): void {
+    const cut = Math.min(end, start + MAX_JUNK_BYTES);
+    this.#out.junk(reason, Buffer.from(bytes.subarray(start, cut)), end - cut + dropped);
+  }
+
+  #handOut(): void {
+    this.#slices.handOut();
+    this.#texts.handOut();
+    const crash = this.#crash;
+    if (!crash) return;
+    this.#crash = undefined;
+    throw crash;
+  }
+}
+
+function isRejected(value: unknown): value is Rejected {
+  if (typeof value !== 'object' || value === null) return false;
+  // Exactly what `reject` makes: a reading may well have a channel of that name among others.
+  return 'rejected' in value && typeof value.rejected === 'string' && Object.keys(value).length === 1;
+}
+
+/** A reading as JSON (NaN and Infinity become null, as JSON has it); or what is wrong with it. */
+function jsonOf(reading: unknown): { readonly text: string } | { readonly fault: string } {
+  if (!isPlainObject(reading)) {
+    muffle(reading);
+    return { fault: `${kindOf(reading)}, expected an object of channels and values` };
+  }
+  try {
+    const text = JSON.stringify(reading);
+    return text?.startsWith('{') ? { text } : { fault: 'its toJSON gives no object' };
+  } catch (error) {
+    return { fault: messageOf(error) }; // cyclic, BigInt, a getter that throws
+  }
+}
+
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+/** An async decode or encode answers a promise, which is no answer; should it reject later, the process must not end for it. */
+function muffle(value: unknown): void {
+  if (value instanceof Promise) value.catch(() => {});
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || typeof value === 'number') return String(value);
+  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+}
+
+function describe({ verb, channel }: DriverCommand): string {
+  return channel === undefined ? verb : `${verb}/${channel}`;
+}
+
+/** Why `set/<channel>` cannot be meant for this driver, going by the commands it declares. */
+function channelProblem({ channel, verb }: DriverCommand, commands: FramedDriver['commands']): string | undefined {
+  if (channel === undefined || commands === undefined) return undefined;
+  const channels = Object.keys(commands);
+  if (verb !== 'set' || channels.includes(channel) || channels.includes('*')) return undefined;
+  return `no channel "${channel}"; it takes: ${channels.map((name) => `set/${name}`).join(', ') || 'none'}`;
+}

@@ -1,0 +1,82 @@
+// A length field says how much follows.
+//
+//   | offset bytes (begin with `start`, if set) | length field | field + adjust bytes (checksum last) |
+//   |<----------------- head ----------------->|
+//
+// The frame handed on is the offset bytes and what follows the field. With `offset: 0` it is a slice of the chunk; else
+// the two parts are joined in a fresh buffer.
+
+import type { FramingOf } from '../../config/framing-schema.js';
+import { type FrameSink, type JunkReason, PayloadError } from '../framer.js';
+import { SizedFramer } from './sized.js';
+
+/**
+ * `type: length-prefix`. `bad-length`: the field gives less than nothing or a frame over `max_length`; then one byte is
+ * dropped and the next one tried, or with `start` the next place where the start stands (`no-start` for what is skipped).
+ */
+export class LengthPrefixFramer extends SizedFramer {
+  readonly #config: FramingOf<'length-prefix'>;
+  readonly #head: number;
+
+  constructor(config: FramingOf<'length-prefix'>) {
+    const head = config.offset + config.length_bytes;
+    const maxSize = config.length_bytes + config.max_length;
+    super({ head, maxSize: Math.max(head, maxSize), maxSkipped: config.max_length, step: 1 });
+    this.#config = config;
+    this.#head = head;
+  }
+
+  protected inspect(bytes: Buffer, start: number): number | JunkReason {
+    const { start: marker, offset, adjust, max_length: maxLength } = this.#config;
+    if (marker && !startsWith(bytes, start, marker)) return 'no-start';
+    const follows = this.#readField(bytes, start + offset) + adjust;
+    return follows < 0 || offset + follows > maxLength ? 'bad-length' : this.#head + follows;
+  }
+
+  protected deliver(bytes: Buffer, start: number, size: number, sink: FrameSink): void {
+    const { offset, length_bytes: lengthBytes } = this.#config;
+    if (offset === 0) {
+      sink.frame(bytes, start + lengthBytes, start + size);
+      return;
+    }
+    const frame = Buffer.allocUnsafe(size - lengthBytes);
+    bytes.copy(frame, 0, start, start + offset);
+    bytes.copy(frame, offset, start + this.#head, start + size);
+    sink.frame(frame, 0, frame.length);
+  }
+
+  /** Takes a payload as frames are handed on: `offset` bytes first. Throws a PayloadError if the field cannot say its length. */
+  wrap(payload: Uint8Array): Buffer {
+    const { offset, adjust, length_bytes: lengthBytes } = this.#config;
+    const field = payload.length - offset - adjust;
+    if (payload.length < offset) {
+      throw new PayloadError(
+        `payload of ${payload.length} bytes is shorter than the ${offset} bytes of header (framing.offset)`,
+      );
+    }
+    if (field < 0 || field >= 2 ** (8 * lengthBytes)) {
+      throw new PayloadError(
+        `payload of ${payload.length} bytes: ${field} does not fit a length field of ${lengthBytes} bytes`,
+      );
+    }
+    return Buffer.concat([payload.subarray(0, offset), this.#writeField(field), payload.subarray(offset)]);
+  }
+
+  #readField(bytes: Buffer, at: number): number {
+    const { endian, length_bytes: lengthBytes } = this.#config;
+    return endian === 'big' ? bytes.readUIntBE(at, lengthBytes) : bytes.readUIntLE(at, lengthBytes);
+  }
+
+  #writeField(value: number): Buffer {
+    const { endian, length_bytes: lengthBytes } = this.#config;
+    const field = Buffer.alloc(lengthBytes);
+    if (endian === 'big') field.writeUIntBE(value, 0, lengthBytes);
+    else field.writeUIntLE(value, 0, lengthBytes);
+    return field;
+  }
+}
+
+function startsWith(bytes: Buffer, start: number, marker: Buffer): boolean {
+  for (let at = 0; at < marker.length; at++) if (bytes[start + at] !== marker[at]) return false;
+  return true;
+}

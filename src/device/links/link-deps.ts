@@ -1,0 +1,10 @@
+// What openers are given by the composition root. The roots of the system trees are arguments so that tests use their own.
+
+import type { Clock } from '../../core/clock.js';
+import type { Log } from '../../core/log.js';
+import type { SystemRoots } from '../ports.js';
+
+export interface LinkDeps extends SystemRoots {
+  readonly clock: Clock;
+  readonly log?: Log;
+}

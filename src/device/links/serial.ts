@@ -1,0 +1,181 @@
+// A serial port, by path. Opened through serialport's Linux binding (settings and exclusive lock), read and written through
+// a `TtyDescriptor`. The binding is loaded at the first open, so that a gateway with TCP devices only never pays for it.
+//
+// Why not `tcdrain` after a write: it blocks one of libuv's four pool threads until the line took everything, for ever where
+// flow control or a hung USB device holds the line, and then DNS and files stop for all devices. Instead a write is
+// done when the driver has fewer than 256 bytes left (that is when poll says "writable") and those have had the time that
+// they need at this baud rate.
+
+import type { LinuxOpenOptions, LinuxPortBinding } from '@serialport/bindings-cpp';
+import type { SerialLinkConfig } from '../../config/link-schema.js';
+import { messageOf } from '../../core/errors.js';
+import { type Link, LinkError, type LinkOpener, type WriteOutcome } from '../link.js';
+import { BaseLink, type BaseLinkOptions } from './base-link.js';
+import type { LinkDeps } from './link-deps.js';
+import { nodeAppears } from './node-watch.js';
+import { checkPort, explainOpenError } from './serial-check.js';
+import { TtyDescriptor } from './tty-descriptor.js';
+
+const DEFAULT_BAUD_RATE = 9600;
+/** Linux calls a tty writable when its driver holds fewer bytes than this (WAKEUP_CHARS in drivers/tty/n_tty.c). */
+const DRIVER_REST_BYTES = 256;
+
+/** How the line is set: the part that serial and usb links share. */
+export type LineSettings = Pick<
+  SerialLinkConfig,
+  'baud_rate' | 'data_bits' | 'parity' | 'stop_bits' | 'rtscts' | 'idle_timeout'
+>;
+
+/** An opener for `serial:/dev/...`. */
+export function serialOpener(config: SerialLinkConfig, deps: LinkDeps): LinkOpener {
+  const name = `serial ${config.path}`;
+  let isMissing = false;
+  return {
+    name,
+    async open(signal): Promise<Link> {
+      try {
+        const link = await openSerial(config.path, name, config, deps, signal);
+        isMissing = false;
+        return link;
+      } catch (error) {
+        isMissing = error instanceof LinkError && error.trouble === 'missing';
+        throw error;
+      }
+    },
+    changed: (signal) => nodeAppears({ path: config.path, isMissing }, deps, signal),
+  };
+}
+
+/** Opens one port. Rejects with a LinkError that says what stands in the way. */
+export async function openSerial(
+  path: string,
+  name: string,
+  line: LineSettings,
+  deps: LinkDeps,
+  signal: AbortSignal,
+): Promise<Link> {
+  await checkPort(path, deps);
+  const { LinuxBinding } = await import('@serialport/bindings-cpp');
+  if (signal.aborted) throw new LinkError('closed', `opening ${path} was called off`);
+  const port = await LinuxBinding.open(openOptions(path, line)).catch((error: unknown) => {
+    throw explainOpenError(path, messageOf(error), settingsText(line), error);
+  });
+  if (signal.aborted) {
+    await port.close();
+    throw new LinkError('closed', `opening ${path} was called off`);
+  }
+  return new SerialLink(port, line, { name, clock: deps.clock, idleTimeoutMs: line.idle_timeout });
+}
+
+function openOptions(path: string, line: LineSettings): LinuxOpenOptions {
+  return {
+    path,
+    baudRate: line.baud_rate ?? DEFAULT_BAUD_RATE,
+    dataBits: line.data_bits,
+    parity: line.parity,
+    stopBits: line.stop_bits,
+    rtscts: line.rtscts,
+    lock: true,
+  };
+}
+
+/** `9600 8N1`, for messages. */
+function settingsText(line: LineSettings): string {
+  const flow = line.rtscts ? ' rtscts' : '';
+  const parity = line.parity.charAt(0).toUpperCase();
+  return `${line.baud_rate ?? DEFAULT_BAUD_RATE} ${line.data_bits}${parity}${line.stop_bits}${flow}`;
+}
+
+interface Outgoing {
+  readonly bytes: Uint8Array;
+  readonly done: (outcome: WriteOutcome) => void;
+  offset: number;
+}
+
+class SerialLink extends BaseLink {
+  readonly canPause = false;
+  readonly #tty: TtyDescriptor;
+  readonly #msPerByte: number;
+  readonly #hasFlowControl: boolean;
+  #outgoing: Outgoing[] = [];
+  #isReading = false;
+
+  constructor(port: LinuxPortBinding, line: LineSettings, options: BaseLinkOptions) {
+    super(options);
+    const bitsPerByte = 1 + line.data_bits + (line.parity === 'none' ? 0 : 1) + line.stop_bits;
+    this.#msPerByte = (bitsPerByte * 1000) / (line.baud_rate ?? DEFAULT_BAUD_RATE);
+    this.#hasFlowControl = line.rtscts;
+    this.#tty = new TtyDescriptor(port, { onReadable: () => this.#read(), onWritable: () => this.#pump() });
+  }
+
+  protected startReading(): void {
+    this.#isReading = true;
+    this.#tty.wantRead(true);
+  }
+
+  protected stopReading(): void {
+    this.#isReading = false;
+    this.#tty.wantRead(false);
+  }
+
+  protected send(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
+    this.#outgoing.push({ bytes, done, offset: 0 });
+    if (this.#outgoing.length === 1) this.#pump();
+  }
+
+  protected async release(): Promise<void> {
+    const isHeld = this.#outgoing.length > 0 || this.#hasFlowControl;
+    this.#outgoing = [];
+    this.#tty.wantRead(false);
+    // Closing waits up to 30 s for output that flow control holds back; what is unsent by now was reported as lost.
+    if (isHeld) await this.#tty.discard();
+    await this.#tty.close();
+  }
+
+  #read(): void {
+    const answer = this.#tty.read();
+    if (answer === 'gone') {
+      this.#hangUp();
+      return;
+    }
+    if (answer !== 'empty') this.deliver(answer);
+    if (this.#isReading && !this.isLost) this.#tty.wantRead(true);
+  }
+
+  /** Moves the first write on: hands over what fits, then waits until the driver has nearly sent it. */
+  #pump(): void {
+    const write = this.#outgoing[0];
+    if (!write || this.isLost) return;
+    if (write.offset === write.bytes.length) {
+      this.#finish(write);
+      return;
+    }
+    const taken = this.#tty.write(write.bytes, write.offset);
+    if (taken === 'gone') {
+      this.#hangUp();
+      return;
+    }
+    write.offset += taken;
+    this.#tty.wantWrite();
+  }
+
+  #finish(write: Outgoing): void {
+    const restMs = Math.ceil(Math.min(write.bytes.length, DRIVER_REST_BYTES) * this.#msPerByte);
+    this.clock.after(restMs, () => {
+      if (this.isLost) return;
+      this.#outgoing.shift();
+      write.done('written');
+      this.#pump();
+    });
+  }
+
+  #hangUp(): void {
+    this.#readRest();
+    this.lose('hang-up', `${this.name}: the port went away (unplugged, or its other end was closed)`);
+  }
+
+  /** A failed write is often the first sign; what had arrived before comes before the loss. */
+  #readRest(): void {
+    for (let chunk = this.#tty.read(); chunk instanceof Buffer; chunk = this.#tty.read()) this.deliver(chunk);
+  }
+}

@@ -1,0 +1,109 @@
+// A Link over a TCP socket: one that we connected (`tcp.ts`) or one that a listener accepted (ServerManager). Thousands of
+// these may live in one process, so a link is one small object with no timer unless `idleTimeoutMs` is set.
+
+import type { Socket } from 'node:net';
+import type { Clock, Timer } from '../../core/clock.js';
+import type { Link, LinkTrouble, WriteOutcome } from '../link.js';
+import { BaseLink, type BaseLinkOptions } from './base-link.js';
+
+const KEEPALIVE_MS = 30_000;
+/**
+ * How long a close of our own waits for the peer's end of file. Closing a socket with unread bytes in it makes the kernel
+ * send a reset, and a reset may overtake the last bytes we wrote (an `on_shutdown` command); so we end, then read on.
+ */
+const LINGER_MS = 250;
+
+export interface SocketLinkOptions {
+  /** For logs: `tcp 10.0.0.5:4001`. */
+  readonly name: string;
+  readonly clock: Clock;
+  /** Nothing received for this long (ms): lost as `idle`. 0 = never. */
+  readonly idleTimeoutMs: number;
+}
+
+/** Makes a Link of a connected socket. To be called in the turn in which it connected or was accepted. */
+export function socketLink(socket: Socket, options: SocketLinkOptions): Link {
+  return new SocketLink(socket, options);
+}
+
+/** Error codes of the system -> our words, for a connection that was up. */
+const TROUBLE: Readonly<Record<string, LinkTrouble>> = {
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+  ECONNABORTED: 'reset',
+  ETIMEDOUT: 'timeout',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  ENETDOWN: 'unreachable',
+};
+
+const DETAIL: Partial<Readonly<Record<LinkTrouble, string>>> = {
+  reset: 'the peer broke the connection',
+  timeout: 'the peer answers no more',
+  unreachable: 'the network lost the peer',
+};
+
+class SocketLink extends BaseLink {
+  readonly canPause = true;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, options: BaseLinkOptions) {
+    super(options);
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_MS);
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
+    socket.once('end', () => this.lose('hang-up', `${this.name}: the peer closed the connection`));
+    socket.once('close', () => this.lose('hang-up', `${this.name}: the connection is gone`));
+  }
+
+  protected startReading(): void {
+    if (this.#socket.listenerCount('data') === 0) this.#socket.on('data', (chunk: Buffer) => this.deliver(chunk));
+    this.#socket.resume();
+  }
+
+  protected stopReading(): void {
+    this.#socket.pause();
+  }
+
+  protected send(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
+    // Node calls back without an error for a write that was cut off by destroy(); by then `lose` has answered 'lost'.
+    this.#socket.write(bytes, (error) => done(error || this.isLost ? 'lost' : 'written'));
+  }
+
+  protected release(trouble: LinkTrouble): Promise<void> {
+    const socket = this.#socket;
+    socket.removeAllListeners('data');
+    return new Promise((resolve) => {
+      if (socket.closed) {
+        resolve();
+        return;
+      }
+      const linger = trouble === 'closed' && !socket.destroyed ? this.#endGently() : undefined;
+      socket.once('close', () => {
+        linger?.cancel();
+        resolve();
+      });
+      if (!linger) socket.destroy();
+    });
+  }
+
+  #endGently(): Timer {
+    this.#socket.end();
+    this.#socket.resume();
+    return this.clock.after(LINGER_MS, () => this.#socket.destroy());
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    if (this.isLost) return;
+    this.#deliverHeldBack();
+    const trouble = TROUBLE[error.code ?? ''] ?? 'io-error';
+    this.lose(trouble, `${this.name}: ${DETAIL[trouble] ?? error.message}`);
+  }
+
+  /** Bytes that Node had read already when the link was paused come before the loss. */
+  #deliverHeldBack(): void {
+    this.#socket.removeAllListeners('data');
+    for (let chunk = this.#socket.read(); chunk; chunk = this.#socket.read()) this.deliver(chunk);
+  }
+}

@@ -1,0 +1,107 @@
+// Connects to a device or a serial server that listens on TCP (ser2net, Moxa, RFC 2217 in raw mode). The connected socket
+// becomes a link in `tcp-socket.ts`.
+
+import { connect, type Socket } from 'node:net';
+import type { TcpLinkConfig } from '../../config/link-schema.js';
+import { type Link, LinkError, type LinkOpener, type LinkTrouble } from '../link.js';
+import type { LinkDeps } from './link-deps.js';
+import { socketLink } from './tcp-socket.js';
+
+/** An opener for `tcp://host:port`. */
+export function tcpOpener(config: TcpLinkConfig, deps: LinkDeps): LinkOpener {
+  const address = config.host.includes(':') ? `[${config.host}]:${config.port}` : `${config.host}:${config.port}`;
+  const name = `tcp ${address}`;
+  return {
+    name,
+    async open(signal): Promise<Link> {
+      const socket = await connected(config, address, deps, signal);
+      return socketLink(socket, { name, clock: deps.clock, idleTimeoutMs: config.idle_timeout });
+    },
+  };
+}
+
+function connected(config: TcpLinkConfig, address: string, deps: LinkDeps, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(aborted(address));
+      return;
+    }
+    const socket = connect({ host: config.host, port: config.port });
+    const settle = (): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      socket.removeListener('error', onError);
+    };
+    const fail = (error: LinkError): void => {
+      settle();
+      socket.on('error', () => {}); // a late error of a socket that we gave up must not end the process
+      socket.destroy();
+      reject(error);
+    };
+    const onError = (error: NodeJS.ErrnoException): void => fail(explain(error, address));
+    const onAbort = (): void => fail(aborted(address));
+    const timer = deps.clock.after(config.connect_timeout, () => fail(tooSlow(config, address)));
+    socket.once('connect', () => {
+      settle();
+      resolve(socket);
+    });
+    socket.on('error', onError);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+const aborted = (address: string): LinkError => new LinkError('closed', `connecting to ${address} was called off`);
+
+function tooSlow(config: TcpLinkConfig, address: string): LinkError {
+  const seconds = config.connect_timeout / 1000;
+  return new LinkError(
+    'timeout',
+    `no answer from ${address} in ${seconds} s (connect_timeout); is the device on, does a firewall drop it?`,
+  );
+}
+
+interface Reason {
+  readonly trouble: LinkTrouble;
+  readonly words: (address: string) => string;
+}
+
+const nobody: Reason = {
+  trouble: 'refused',
+  words: (address) => `nobody listens on ${address}; is the device on, is the port right?`,
+};
+const unknownName: Reason = {
+  trouble: 'unreachable',
+  words: (address) => `the name in ${address} is not known to the resolver; is it spelled right, does DNS work?`,
+};
+const noRoute: Reason = {
+  trouble: 'unreachable',
+  words: (address) => `no way to ${address}; is the device on, is the network right?`,
+};
+const noAnswer: Reason = { trouble: 'timeout', words: (address) => `no answer from ${address}; is the device on?` };
+
+const REASONS: Readonly<Record<string, Reason>> = {
+  ECONNREFUSED: nobody,
+  ENOTFOUND: unknownName,
+  EAI_AGAIN: unknownName,
+  EAI_NONAME: unknownName,
+  EHOSTUNREACH: noRoute,
+  ENETUNREACH: noRoute,
+  EHOSTDOWN: noRoute,
+  ENETDOWN: noRoute,
+  EADDRNOTAVAIL: noRoute,
+  ETIMEDOUT: noAnswer,
+  ECONNRESET: { trouble: 'reset', words: (address) => `${address} broke the connection at once` },
+};
+
+function explain(error: NodeJS.ErrnoException, address: string): LinkError {
+  const first = firstOf(error);
+  const reason = REASONS[first.code ?? ''];
+  if (!reason) return new LinkError('io-error', `cannot connect to ${address}: ${first.message}`, { cause: error });
+  return new LinkError(reason.trouble, reason.words(address), { cause: error });
+}
+
+/** A name with several addresses fails with one AggregateError for all of them; the first one tells enough. */
+function firstOf(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0];
+  return error;
+}

@@ -1,0 +1,105 @@
+// What travels between device groups and the uplink. The group knows devices and frames, the uplink knows topics and
+// packets; both know these messages, and nothing else of each other.
+//
+//   up:   device group -> relay(UpMessage)   -> uplink's send thread
+//   down: uplink -> control -> route(device, DownMessage) -> device group's send thread
+
+/**
+ * Readings of one device that came in together, as slices of one buffer: reading i is `bytes[bounds[2i], bounds[2i+1])`.
+ * Packed this way so that a chunk of a thousand lines is one object in every queue it crosses.
+ */
+export interface ReadingBatch {
+  readonly bytes: Buffer;
+  /** start0, end0, start1, end1, ... */
+  readonly bounds: readonly number[];
+}
+
+/** Number of readings in a batch. */
+export function countOf(batch: ReadingBatch): number {
+  return batch.bounds.length >>> 1;
+}
+
+export type Qos = 0 | 1;
+
+export interface ReadingsUp {
+  readonly kind: 'readings';
+  /** The device's name: its place in the topic tree. */
+  readonly device: string;
+  readonly batch: ReadingBatch;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  /** Wall-clock ms at which the bytes were read. */
+  readonly at: number;
+}
+
+export interface AvailabilityUp {
+  readonly kind: 'availability';
+  readonly device: string;
+  readonly state: 'online' | 'offline' | 'gone'; // gone: the retained message is to be cleared
+}
+
+/** Where a command came from, if the answer has to go to a place of its own (MQTT 5 Response Topic). */
+export interface ReplyTo {
+  readonly topic: string;
+  readonly correlation?: Buffer;
+}
+
+export type CommandStatus = 'accepted' | 'sent' | 'ok' | 'error' | 'expired';
+
+export interface ResponseUp {
+  readonly kind: 'response';
+  readonly device: string;
+  readonly status: CommandStatus;
+  /** The id that the sender gave, or one made here. */
+  readonly transaction: string;
+  /** Present with `error` and `expired`: what happened and what to do. */
+  readonly error?: string;
+  readonly data?: unknown;
+  readonly replyTo?: ReplyTo;
+}
+
+export interface DeadLetterUp {
+  readonly kind: 'dead-letter';
+  readonly device: string;
+  readonly reason: string;
+  readonly bytes: Buffer;
+  /** Bytes beyond those in `bytes`, and dead letters held back by the rate limit since the last one. */
+  readonly droppedBytes: number;
+  readonly suppressed: number;
+}
+
+/** Something worth telling on `bridge/event`: a state change, a parked device. */
+export interface EventUp {
+  readonly kind: 'event';
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type UpMessage = ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp;
+
+/** A command on its way down to a device. */
+export interface Command {
+  readonly kind: 'command';
+  readonly verb: 'set' | 'get' | 'write';
+  /** `set/<channel>`: the channel's name. */
+  readonly channel?: string;
+  /** The payload as it came, or for a JSON envelope its `value`/`payload` part. */
+  readonly payload: Buffer;
+  readonly transaction: string;
+  /** Wall-clock ms after which the command must not be sent any more. */
+  readonly notAfter?: number;
+  readonly replyTo?: ReplyTo;
+}
+
+export type DownMessage = Command;
+
+/** The way up out of a group, given to it by the composition root. */
+export interface Relay {
+  /**
+   * Hands a message to the uplink, without waiting. `full` leaves it with the caller, who waits for `room` and offers it
+   * again; only readings and dead letters are ever refused.
+   */
+  offer(message: UpMessage): 'taken' | 'full';
+  /** Resolves when offering again may succeed, or `signal` aborts. */
+  room(signal?: AbortSignal): Promise<unknown>;
+}

@@ -1,0 +1,93 @@
+// What the three threads of one device share: who they are, the queues between them, the atomic flag, the counters. Made
+// once by CommsThreadGroup; every thread gets this and nothing of the others.
+
+import type { Clock } from '../core/clock.js';
+import type { ConnectionFlag } from '../core/connection-flag.js';
+import type { Lease } from '../core/lease.js';
+import type { Log } from '../core/log.js';
+import type { MessageQueue } from '../core/queue.js';
+import type { Decoder } from '../device/decoder.js';
+import type { Link, LinkLoss } from '../device/link.js';
+import type { Command, DeadLetterUp, Qos, ReadingsUp, Relay } from '../device/message.js';
+
+/** What the receive thread finds in its inbox: bytes, and in its place among them the end of the link. */
+export type ReceiveItem =
+  | Buffer
+  | { readonly kind: 'ended'; readonly lease: Lease<Link>; readonly loss: LinkLoss };
+
+/** What the send thread finds in its two lanes. */
+export type UpItem = ReadingsUp | DeadLetterUp;
+export type DownItem = Command | { readonly kind: 'payload'; readonly bytes: Buffer; readonly why: 'hello' | 'poll' };
+
+/** What the manager thread is told. */
+export type ManagerItem =
+  | { readonly kind: 'lost'; readonly lease: Lease<Link>; readonly loss: LinkLoss }
+  | { readonly kind: 'crash'; readonly thread: string; readonly error: unknown }
+  | { readonly kind: 'heard' }
+  | { readonly kind: 'restart'; readonly reason: string };
+
+/** What has gone through a device since the group was made. Bytes and counts, never reset. */
+export interface DeviceCounters {
+  bytesIn: number;
+  bytesOut: number;
+  frames: number;
+  readings: number;
+  junk: number;
+  /** Readings dropped because the way up was full and the line cannot wait. */
+  droppedReadings: number;
+  /** Bytes dropped before framing, because even the receive thread was behind. */
+  droppedBytes: number;
+  commands: number;
+  reconnects: number;
+  crashes: number;
+  /** Wall-clock ms of the last bytes; 0 = none yet. */
+  lastHeardAt: number;
+}
+
+export function newCounters(): DeviceCounters {
+  return {
+    bytesIn: 0,
+    bytesOut: 0,
+    frames: 0,
+    readings: 0,
+    junk: 0,
+    droppedReadings: 0,
+    droppedBytes: 0,
+    commands: 0,
+    reconnects: 0,
+    crashes: 0,
+    lastHeardAt: 0,
+  };
+}
+
+/** The device's settings that its threads need. Times in ms, sizes in bytes. */
+export interface DeviceSettings {
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly queue_size: number;
+  readonly silent_after: number;
+  readonly reconnect: { readonly first: number; readonly max: number };
+  readonly on_shutdown?: Buffer;
+}
+
+export interface DeviceContext {
+  readonly id: string;
+  /** The device's place in the topic tree: its id, but for connections that share the topics of their listener. */
+  readonly address: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly relay: Relay;
+  readonly settings: DeviceSettings;
+  readonly flag: ConnectionFlag;
+  readonly counters: DeviceCounters;
+  readonly received: MessageQueue<ReceiveItem>;
+  readonly up: MessageQueue<UpItem>;
+  readonly down: MessageQueue<DownItem>;
+  readonly managing: MessageQueue<ManagerItem>;
+  /** The open link, while there is one. */
+  lease: Lease<Link> | undefined;
+  /** Framer and driver; undefined until first needed and after a crash, so that a fresh one is made. */
+  decoder: Decoder | undefined;
+  /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
+  isSilent: boolean;
+}

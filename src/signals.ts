@@ -1,0 +1,32 @@
+// The only file with process.on: the signals that end or reload the daemon, and the last line of defence against errors
+// that nobody caught.
+
+export interface SignalHandlers {
+  /** SIGTERM or SIGINT, the first time. */
+  onStop(signal: NodeJS.Signals): void;
+  /** The second SIGTERM or SIGINT: somebody is impatient. */
+  onImpatience(signal: NodeJS.Signals): void;
+  onReload(): void;
+  /** An exception or rejection that nobody caught: a bug in Ferrule or a library. */
+  onUncaught(error: unknown): void;
+}
+
+/** Installs the handlers; answers how to take them out again. */
+export function handleSignals(handlers: SignalHandlers): () => void {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) handlers.onImpatience(signal);
+    else {
+      isStopping = true;
+      handlers.onStop(signal);
+    }
+  };
+  const reload = (): void => handlers.onReload();
+  const uncaught = (error: unknown): void => handlers.onUncaught(error);
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+  process.on('uncaughtException', uncaught).on('unhandledRejection', uncaught);
+  return () => {
+    process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
+    process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught);
+  };
+}

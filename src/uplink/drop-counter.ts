@@ -1,0 +1,35 @@
+// Counts what the outbox had to discard, per device and reason. Handed over and begun anew at each report, so that it does
+// not grow with the number of peers that ever connected.
+
+/**
+ * Why messages were discarded: no room; larger than the broker's Maximum Packet Size; refused by the broker with an error
+ * code in its PUBACK (MQTT 5: not authorized, quota exceeded, ...).
+ */
+export type DropReason = 'full' | 'too-large' | 'refused';
+
+/** Messages discarded, by reason. */
+export type DropCounts = Record<DropReason, number>;
+
+export class DropCounter {
+  #total = 0;
+  #perDevice = new Map<string, DropCounts>();
+
+  /** Messages counted since the counter was made. */
+  get total(): number {
+    return this.#total;
+  }
+
+  count(device: string, reason: DropReason, messages: number): void {
+    this.#total += messages;
+    const counts = this.#perDevice.get(device) ?? { full: 0, 'too-large': 0, refused: 0 };
+    counts[reason] += messages;
+    this.#perDevice.set(device, counts);
+  }
+
+  /** The counts since the last call. */
+  take(): Map<string, DropCounts> {
+    const taken = this.#perDevice;
+    this.#perDevice = new Map();
+    return taken;
+  }
+}

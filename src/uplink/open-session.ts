@@ -1,0 +1,46 @@
+// One attempt to open a session: network, then MQTT, under one time limit. Whatever goes wrong comes out as a SessionError
+// that says in words what to do. Nothing is left behind by a failed attempt: no socket, listener or timer.
+
+import type { Duplex } from 'node:stream';
+import { openBrokerSocket } from './broker-socket.js';
+import { MqttSession } from './mqtt-session.js';
+import type { Session, SessionHooks, SessionOptions } from './session.js';
+import { SessionError, sessionErrorOf } from './session-error.js';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Makes one attempt. Rejects with a SessionError, within the timeout; `aborted` as soon as `signal` aborts. */
+export async function openSession(options: SessionOptions, hooks: SessionHooks, signal: AbortSignal): Promise<Session> {
+  const url = new URL(options.url);
+  const limitMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+  const attempt = new AbortController();
+  const onAbort = (): void => attempt.abort();
+  signal.addEventListener('abort', onAbort);
+  if (signal.aborted) onAbort();
+  let isTimeout = false;
+  let socket: Duplex | undefined;
+  const timer = options.clock.after(limitMs, () => {
+    isTimeout = true;
+    attempt.abort();
+  });
+  try {
+    const { MqttClient: Client, ReasonCodes } = await import('mqtt'); // 75 ms: only when it is needed
+    socket = await openBrokerSocket(url, options.tls ?? {}, attempt.signal);
+    const session = new MqttSession(Client, ReasonCodes, socket, options, hooks);
+    await session.greeted(attempt.signal);
+    return session;
+  } catch (error) {
+    throw isTimeout ? timeoutError(url, limitMs, socket !== undefined) : sessionErrorOf(error, url.host);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function timeoutError(url: URL, limitMs: number, isConnected: boolean): SessionError {
+  const seconds = `within ${limitMs / 1000} s`;
+  const words = isConnected
+    ? `connected, but nothing there answered as an MQTT broker ${seconds}; is it the right port, and mqtt:// or mqtts://?`
+    : `no connection ${seconds}; is the address right, does a firewall drop it?`;
+  return new SessionError('timeout', `broker ${url.host}: ${words}`);
+}

@@ -1,0 +1,344 @@
+// What waits for the broker: messages in the order in which they came, bounded in bytes. The uplink's send thread adds
+// and pumps; acknowledgements and losses of the session are reported here. Knows packets and the window, but no socket:
+// it writes through a PacketWriter, which a session is.
+//
+//   add -> [ waiting: head ...... tail ] -> pump -> [ window: written, unacknowledged ] -> ack -> gone
+//              ^                                        |                QoS 0: gone once written
+//              '--- onLoss: unacknowledged readings, in order, before what was not sent
+//
+// Promises: order per device is kept, except that after a loss what was on its way is sent again (at least once). Nothing
+// is discarded without being counted. Bytes held never exceed `maxBytes`.
+
+import { countOf, type ReadingBatch } from '../device/message.js';
+import { type DropCounts, DropCounter } from './drop-counter.js';
+import { BUFFER_BYTES, BufferPool, type PacketBuffer } from './packet-buffer.js';
+import {
+  makePublishHeader,
+  type ProtocolVersion,
+  type PublishHeader,
+  type PublishRoute,
+  packReadings,
+} from './publish-packet.js';
+import { Window } from './window.js';
+
+/** Messages of one device for one topic. A single message is a batch of one. */
+export interface OutboxEntry {
+  /** To whom drops and leftovers are counted. */
+  readonly device: string;
+  readonly route: PublishRoute;
+  readonly batch: ReadingBatch;
+}
+
+/** What becomes of an entry when there is no room. `reject` leaves it with the caller, who waits for `onRoom`. */
+export type WhenFull = 'reject' | 'drop-oldest' | 'drop-newest';
+
+/** What `add` did. `full`: the entry is still the caller's. `dropped-newest`: the entry was discarded, and counted. */
+export type AddResult = 'queued' | 'full' | 'dropped-oldest' | 'dropped-newest';
+
+/** Takes packed PUBLISH packets to the broker: an open session. */
+export interface PacketWriter {
+  readonly protocolVersion: ProtocolVersion;
+  /** Largest packet that the broker takes, bytes; Infinity where it names none. */
+  readonly maximumPacketSize: number;
+  /** Bytes written that the system has not taken yet. Infinity once the connection is lost. */
+  readonly buffered: number;
+  /** Writes whole packets. `done` is called once, when the memory is free again (written or lost). */
+  writePackets(packets: Buffer, done: () => void): void;
+}
+
+export interface OutboxOptions {
+  /** Most bytes held, bookkeeping included. */
+  readonly maxBytes: number;
+  /** Nothing is written while the socket has this many bytes to go; default 256 KiB. */
+  readonly maxBuffered?: number;
+  /** There may be room again for what `add` answered `full` to. Not called from within `add`. */
+  readonly onRoom?: () => void;
+}
+
+// What an entry and a reading cost besides their bytes: objects, two bounds. Rough, on the safe side.
+const ENTRY_BYTES = 256;
+const READING_BYTES = 16;
+const MAX_BUFFERED = 256 * 1024;
+// MQTT 5 section 3.4.2.1: reason codes from here on say that the message was not taken.
+const FIRST_ERROR_CODE = 0x80;
+
+interface Item {
+  readonly device: string;
+  readonly route: PublishRoute;
+  batch: ReadingBatch;
+  /** Bytes it counts for, until all of it is gone: the batch's buffer is released as a whole. */
+  readonly cost: number;
+  /** First reading not written yet. */
+  cursor: number;
+  unacknowledged: number;
+  next: Item | undefined;
+}
+
+/** The bounded store in front of the broker. Single-threaded; no call waits. */
+export class Outbox {
+  readonly #maxBytes: number;
+  readonly #maxBuffered: number;
+  readonly #onRoom: () => void;
+  readonly #window = new Window<Item>();
+  readonly #pool = new BufferPool();
+  readonly #drops = new DropCounter();
+  readonly #idleWaiters = new Set<() => void>();
+  #headers = new WeakMap<PublishRoute, PublishHeader>();
+  #headersVersion: ProtocolVersion | undefined;
+  #head: Item | undefined;
+  #tail: Item | undefined;
+  #bytes = 0;
+  /** Cost of the largest entry refused since the last `onRoom`; 0 = nobody waits. */
+  #wantedBytes = 0;
+
+  constructor(options: OutboxOptions) {
+    this.#maxBytes = options.maxBytes;
+    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED;
+    this.#onRoom = options.onRoom ?? (() => {});
+  }
+
+  /** Bytes held, by the measure that `maxBytes` bounds. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Nothing waits, and nothing written is unacknowledged. */
+  get idle(): boolean {
+    return this.#head === undefined && this.#window.unacknowledged === 0;
+  }
+
+  /** Messages written and not yet acknowledged. */
+  get unacknowledged(): number {
+    return this.#window.unacknowledged;
+  }
+
+  /** Messages discarded since the outbox was made. */
+  get dropped(): number {
+    return this.#drops.total;
+  }
+
+  /** Takes on an entry, or says why not. An entry that could never fit is dropped whatever the policy. */
+  add(entry: OutboxEntry, whenFull: WhenFull): AddResult {
+    const cost = costOf(entry.batch);
+    if (cost > this.#maxBytes) return this.#dropNewest(entry);
+    let result: AddResult = 'queued';
+    if (this.#bytes + cost > this.#maxBytes) {
+      if (whenFull === 'drop-newest') return this.#dropNewest(entry);
+      if (whenFull === 'reject') return this.#refuse(cost);
+      result = 'dropped-oldest';
+      while (this.#bytes + cost > this.#maxBytes) if (!this.#dropOldest()) return this.#dropNewest(entry);
+    }
+    this.#append({ ...entry, cost, cursor: 0, unacknowledged: 0, next: undefined });
+    return result;
+  }
+
+  /** Takes on the limits of a new connection. Before the first `pump` on it. */
+  connected(receiveMaximum: number): void {
+    this.#window.limitTo(receiveMaximum);
+  }
+
+  /** Writes as much as the window (QoS 1) and the socket permit. Call after `add`, acknowledgements and drain. */
+  pump(writer: PacketWriter): void {
+    this.#useVersion(writer.protocolVersion);
+    while (this.#head !== undefined) {
+      const room = this.#maxBuffered - writer.buffered;
+      if (room <= 0) break;
+      const out = this.#pool.take();
+      this.#fill(out, Math.min(room, BUFFER_BYTES), writer.maximumPacketSize);
+      if (out.length === 0) {
+        out.recycle();
+        break;
+      }
+      writer.writePackets(out.packed, out.recycle);
+    }
+    this.#tell();
+  }
+
+  /** Takes a PUBACK. `unknown`: no such message is open. Call `pump` after the last one of a chunk. */
+  ack(packetId: number, reasonCode = 0): 'acked' | 'refused' | 'unknown' {
+    const item = this.#window.ack(packetId);
+    if (item === undefined) return 'unknown';
+    item.unacknowledged--;
+    const isRefused = reasonCode >= FIRST_ERROR_CODE;
+    if (isRefused) this.#drops.count(item.device, 'refused', 1);
+    this.#releaseIfDone(item);
+    this.#tell();
+    return isRefused ? 'refused' : 'acked';
+  }
+
+  /** The connection is lost: unacknowledged readings go back to the front, in order. What was QoS 0 and written is gone. */
+  onLoss(): void {
+    const open = new Map<Item, number[]>();
+    this.#window.each((item, index) => {
+      const indexes = open.get(item);
+      if (indexes) indexes.push(index);
+      else open.set(item, [index]);
+    });
+    this.#window.clear();
+    for (const [item, indexes] of [...open].reverse()) {
+      item.batch = unsentOf(item, indexes);
+      item.cursor = 0;
+      item.unacknowledged = 0;
+      if (item !== this.#head) this.#prepend(item);
+    }
+  }
+
+  /** Messages that are not at the broker yet, per device. For the report of a shutdown that overran. */
+  leftovers(): Map<string, number> {
+    const left = new Map<string, number>();
+    const add = (device: string, count: number): void => {
+      left.set(device, (left.get(device) ?? 0) + count);
+    };
+    this.#window.each((item) => add(item.device, 1));
+    for (let item = this.#head; item !== undefined; item = item.next) add(item.device, unwritten(item));
+    return left;
+  }
+
+  /** Messages discarded per device since the last call. */
+  takeDrops(): Map<string, DropCounts> {
+    return this.#drops.take();
+  }
+
+  /** Resolves as soon as the outbox is idle, or `signal` aborts; never rejects. */
+  whenIdle(signal: AbortSignal): Promise<'idle' | 'aborted'> {
+    if (this.idle) return Promise.resolve('idle');
+    if (signal.aborted) return Promise.resolve('aborted');
+    return new Promise((resolve) => {
+      const finish = (outcome: 'idle' | 'aborted'): void => {
+        this.#idleWaiters.delete(onIdle);
+        signal.removeEventListener('abort', onAbort);
+        resolve(outcome);
+      };
+      const onIdle = (): void => finish('idle');
+      const onAbort = (): void => finish('aborted');
+      this.#idleWaiters.add(onIdle);
+      signal.addEventListener('abort', onAbort);
+    });
+  }
+
+  #useVersion(version: ProtocolVersion): void {
+    if (version === this.#headersVersion) return;
+    this.#headersVersion = version;
+    this.#headers = new WeakMap();
+  }
+
+  #headerOf(route: PublishRoute): PublishHeader {
+    let header = this.#headers.get(route);
+    if (header === undefined) {
+      header = makePublishHeader(this.#headersVersion ?? 5, route);
+      this.#headers.set(route, header);
+    }
+    return header;
+  }
+
+  /** Packs from the head on until the buffer, the window or the store has no more. */
+  #fill(out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
+    for (let item = this.#head; item !== undefined && out.length < bufferBytes; item = this.#head) {
+      this.#packItem(item, out, bufferBytes, packetBytes);
+      if (unwritten(item) > 0) return;
+      this.#removeHead();
+      this.#releaseIfDone(item);
+    }
+  }
+
+  #packItem(item: Item, out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
+    const header = this.#headerOf(item.route);
+    const limits = { bufferBytes, packetBytes };
+    const count = countOf(item.batch);
+    while (item.cursor < count && out.length < bufferBytes) {
+      const from = item.cursor;
+      const to = header.hasId ? Math.min(count, from + this.#window.room) : count;
+      if (to === from) return;
+      item.cursor = packReadings(out, header, item.batch, from, to, this.#window.nextId, limits);
+      if (header.hasId) this.#sent(item, from, item.cursor);
+      if (item.cursor < to && out.length < bufferBytes) this.#skipTooLarge(item);
+    }
+  }
+
+  #sent(item: Item, from: number, to: number): void {
+    this.#window.send(item, from, to);
+    item.unacknowledged += to - from;
+  }
+
+  #skipTooLarge(item: Item): void {
+    item.cursor++;
+    this.#drops.count(item.device, 'too-large', 1);
+  }
+
+  #append(item: Item): void {
+    if (this.#tail === undefined) this.#head = item;
+    else this.#tail.next = item;
+    this.#tail = item;
+    this.#bytes += item.cost;
+  }
+
+  #prepend(item: Item): void {
+    item.next = this.#head;
+    this.#head = item;
+    this.#tail ??= item;
+  }
+
+  #removeHead(): void {
+    const next = this.#head?.next;
+    if (this.#head !== undefined) this.#head.next = undefined;
+    this.#head = next;
+    if (next === undefined) this.#tail = undefined;
+  }
+
+  /** Discards the oldest entry of which nothing is on its way; false if there is none. */
+  #dropOldest(): boolean {
+    const head = this.#head;
+    if (head === undefined) return false;
+    // Only the head can be written in part; its memory is needed until the acknowledgements came.
+    const victim = head.unacknowledged === 0 ? head : head.next;
+    if (victim === undefined) return false;
+    if (victim === head) this.#removeHead();
+    else this.#unlinkSecond(head, victim);
+    this.#drops.count(victim.device, 'full', unwritten(victim));
+    this.#bytes -= victim.cost;
+    return true;
+  }
+
+  #unlinkSecond(head: Item, second: Item): void {
+    head.next = second.next;
+    if (second === this.#tail) this.#tail = head;
+  }
+
+  #dropNewest(entry: OutboxEntry): 'dropped-newest' {
+    this.#drops.count(entry.device, 'full', countOf(entry.batch));
+    return 'dropped-newest';
+  }
+
+  #refuse(cost: number): 'full' {
+    this.#wantedBytes = Math.max(this.#wantedBytes, cost);
+    return 'full';
+  }
+
+  #releaseIfDone(item: Item): void {
+    if (item.unacknowledged === 0 && unwritten(item) === 0) this.#bytes -= item.cost;
+  }
+
+  /** Tells those who wait for room or for the end. Last in each call: they may call back in. */
+  #tell(): void {
+    if (this.idle) for (const wake of [...this.#idleWaiters]) wake();
+    if (this.#wantedBytes === 0 || this.#bytes + this.#wantedBytes > this.#maxBytes) return;
+    this.#wantedBytes = 0;
+    this.#onRoom();
+  }
+}
+
+function costOf(batch: ReadingBatch): number {
+  return batch.bytes.length + countOf(batch) * READING_BYTES + ENTRY_BYTES;
+}
+
+function unwritten(item: Item): number {
+  return countOf(item.batch) - item.cursor;
+}
+
+/** What is left of an item after a loss: the unacknowledged readings and those never written. */
+function unsentOf(item: Item, unacknowledged: readonly number[]): ReadingBatch {
+  const { bytes, bounds } = item.batch;
+  const kept: number[] = [];
+  for (const index of unacknowledged) kept.push(bounds[2 * index] ?? 0, bounds[2 * index + 1] ?? 0);
+  return { bytes, bounds: kept.concat(bounds.slice(2 * item.cursor)) };
+}

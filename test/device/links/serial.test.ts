@@ -1,0 +1,302 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import type { SerialLinkConfig } from '../../../src/config/link-schema.js';
+import { systemClock } from '../../../src/core/clock.js';
+import { LinkError } from '../../../src/device/link.js';
+import { explainOpenError } from '../../../src/device/links/serial-check.js';
+import { makeOpener } from '../../../src/device/make-opener.js';
+import { openPty } from '../../../src/hil/pty.js';
+import { openPtyMaster } from '../../../src/hil/pty-master.js';
+import { linkContract, openWatched } from '../../contracts/link.js';
+import { eventually } from '../../support/eventually.js';
+
+const forever = new AbortController().signal;
+const deps = { clock: systemClock };
+
+function config(path: string, more: Partial<SerialLinkConfig> = {}): SerialLinkConfig {
+  const line = { data_bits: 8, parity: 'none', stop_bits: 1, rtscts: false, idle_timeout: 0 } as const;
+  return { type: 'serial', path, baud_rate: 115200, ...line, ...more };
+}
+
+function tempDir(): string {
+  return mkdtempSync(join(tmpdir(), 'ferrule-serial-'));
+}
+
+async function troubleOf(opening: Promise<unknown>): Promise<LinkError> {
+  try {
+    await opening;
+  } catch (error) {
+    if (error instanceof LinkError) return error;
+    throw error;
+  }
+  throw new Error('it opened');
+}
+
+linkContract('serial', async () => {
+  const pty = await openPty();
+  const received: Buffer[] = [];
+  pty.onData((chunk) => received.push(chunk));
+  return {
+    opener: makeOpener(config(pty.path), deps),
+    send: (bytes) => pty.write(bytes),
+    received: () => Buffer.concat(received),
+    unplug: () => pty.unplug(),
+    close: () => pty.close(),
+  };
+});
+
+test('an unplugged port is lost within a second, and a write that waits for it settles as lost', async (t) => {
+  const pty = await openPty();
+  const { link, losses } = await openWatched(makeOpener(config(pty.path), deps));
+  await eventually(async () => (await pty.write('')) === 'taken', 'the pty to be open');
+  // The pty takes some 64 KB from a sender, then the rest has to wait: its reader is slower than memory.
+  const write = link.write(Buffer.alloc(4 * 1024 * 1024));
+  const began = performance.now();
+  await pty.unplug();
+  t.is(await write, 'lost');
+  await eventually(() => losses.length > 0, 'the loss', 1000);
+  t.true(performance.now() - began < 1000);
+  t.is(losses[0]?.trouble, 'hang-up');
+  t.true(losses[0]?.detail.includes(pty.path), losses[0]?.detail);
+  await link.close();
+});
+
+test('a write still waiting when we close is lost, and close does not wait for it', async (t) => {
+  const master = await openPtyMaster(); // nobody reads it: a line held back for ever
+  const { link } = await openWatched(makeOpener(config(master.slavePath), deps));
+  const write = link.write(Buffer.alloc(1024 * 1024));
+  const began = performance.now();
+  await link.close();
+  t.is(await write, 'lost');
+  t.true(performance.now() - began < 1500);
+  closeSync(master.fd);
+});
+
+test('a port that does not exist is missing, and the message lists the ports there are', async (t) => {
+  const dir = tempDir();
+  const none = await troubleOf(makeOpener(config('/dev/ttyNONE'), { ...deps, sys: dir }).open(forever));
+  t.is(none.trouble, 'missing');
+  t.is(none.message, 'no such port /dev/ttyNONE; there are no serial ports here (see `ferrule ports`)');
+  mkdirSync(join(dir, 'class/tty/ttyUSB7'), { recursive: true });
+  symlinkSync(dir, join(dir, 'class/tty/ttyUSB7/device'));
+  const other = await troubleOf(makeOpener(config('/dev/ttyNONE'), { ...deps, sys: dir }).open(forever));
+  t.true(other.message.includes('ports here: /dev/ttyUSB7'), other.message);
+  rmSync(dir, { recursive: true });
+});
+
+test('a file that is no serial port says so', async (t) => {
+  const dir = tempDir();
+  const file = join(dir, 'ttyFILE');
+  writeFileSync(file, '');
+  const error = await troubleOf(makeOpener(config(file), deps).open(forever));
+  t.is(error.trouble, 'io-error');
+  t.true(error.message.includes('not a serial port'));
+  const nothing = await troubleOf(makeOpener(config('/dev/null'), deps).open(forever));
+  t.is(nothing.trouble, 'io-error');
+  rmSync(dir, { recursive: true });
+});
+
+test('a port that another process holds is busy: its pid and command are named', async (t) => {
+  const pty = await openPty();
+  const holder = spawn('sh', ['-c', 'exec sleep 60 <"$0"', pty.path], { stdio: 'ignore' });
+  await once(holder, 'spawn');
+  const opener = makeOpener(config(pty.path), deps);
+  let error: LinkError | undefined;
+  await eventually(async () => {
+    const link = await opener.open(forever).catch((thrown: LinkError) => {
+      error = thrown;
+      return undefined;
+    });
+    await link?.close();
+    return error !== undefined;
+  }, 'the child to hold the port');
+  t.is(error?.trouble, 'busy');
+  t.true(error?.message.includes(`pid ${holder.pid} (sleep 60)`), error?.message);
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  const { link } = await openWatched(opener);
+  await link.close();
+  await pty.close();
+});
+
+test('a port that this process has open already is busy by its lock', async (t) => {
+  const pty = await openPty();
+  const opener = makeOpener(config(pty.path), deps);
+  const { link } = await openWatched(opener);
+  t.is((await troubleOf(opener.open(forever))).trouble, 'busy');
+  await link.close();
+  await pty.close();
+});
+
+const TRY_AS_NOBODY = `
+  const { makeOpener } = await import(process.argv[1]);
+  const { systemClock } = await import(process.argv[2]);
+  const link = { type: 'serial', path: process.argv[3], data_bits: 8, parity: 'none', stop_bits: 1, rtscts: false, idle_timeout: 0 };
+  const opener = makeOpener(link, { clock: systemClock });
+  await opener.open(new AbortController().signal).catch((error) => console.log(error.trouble + ': ' + error.message));
+`;
+
+/** What opening says to the user `nobody`; needs root to become that user. */
+async function openAsNobody(path: string): Promise<string> {
+  const urls = ['device/make-opener.js', 'core/clock.js'].map(
+    (file) => new URL(`../../../src/${file}`, import.meta.url).href,
+  );
+  const args = ['--input-type=module', '-e', TRY_AS_NOBODY, ...urls, path];
+  const child = spawn(process.execPath, args, {
+    uid: 65534,
+    gid: 65534,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {},
+    cwd: '/',
+  });
+  const output: Buffer[] = [];
+  child.stdout.on('data', (chunk) => output.push(chunk));
+  await once(child, 'close');
+  return Buffer.concat(output).toString();
+}
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip; // only root can try as somebody else
+
+asRoot('a port that belongs to a group says which, and how to join it', async (t) => {
+  const pty = await openPty();
+  chmodSync(pty.slavePath, 0o660);
+  const forGroup = await openAsNobody(pty.path);
+  t.regex(
+    forGroup,
+    /^no-permission: no permission for \/dev\/pts\/\d+; it belongs to group \w+: `sudo usermod -aG \w+ nobody`/,
+  );
+  chmodSync(pty.slavePath, 0o600);
+  t.regex(await openAsNobody(pty.path), /its mode 600 does not let its group \w+ in/);
+  await pty.close();
+});
+
+test("the binding's own errors become words of ours", (t) => {
+  const explain = (text: string) => explainOpenError('/dev/ttyUSB0', text, '123456 8N1', undefined);
+  t.is(explain('Error Resource temporarily unavailable Cannot lock port').trouble, 'busy');
+  t.is(explain('Error: Operation not permitted, cannot open /dev/ttyUSB0').trouble, 'no-permission');
+  t.is(explain('Error: No such device, cannot open /dev/ttyUSB0').trouble, 'missing');
+  const settings = explain('Error: Invalid argument || while setting custom baud rate of 123456');
+  t.is(settings.trouble, 'io-error');
+  t.true(settings.message.startsWith('cannot open /dev/ttyUSB0 with 123456 8N1: Invalid argument'), settings.message);
+});
+
+test('changed resolves when the link of an unplugged device is there again', async (t) => {
+  const dir = tempDir();
+  const link = join(dir, 'ttyDEVICE');
+  const opener = makeOpener(config(link), { ...deps, dev: dir });
+  const first = await openPty({ link });
+  const open = await openWatched(opener);
+  await first.unplug();
+  await eventually(() => open.losses.length === 1, 'the loss');
+  await open.link.close();
+  t.is((await troubleOf(opener.open(forever))).trouble, 'missing');
+  const changed = opener.changed?.(forever);
+  const second = await openPty({ link });
+  const began = performance.now();
+  await changed;
+  t.true(performance.now() - began < 1000);
+  const again = await openWatched(opener);
+  await again.link.close();
+  await second.close();
+  rmSync(dir, { recursive: true });
+});
+
+test('changed notices a directory on the way to the node, and ends when asked to', async (t) => {
+  const dir = tempDir();
+  const opener = makeOpener(config(join(dir, 'serial/by-id/usb-x')), { ...deps, dev: dir });
+  const stop = new AbortController();
+  let isDone = false;
+  const changed = opener.changed?.(stop.signal).then(() => (isDone = true));
+  writeFileSync(join(dir, 'unrelated'), '');
+  t.false(isDone);
+  mkdirSync(join(dir, 'serial'));
+  await changed;
+  const next = opener.changed?.(stop.signal);
+  stop.abort();
+  await next;
+  await opener.changed?.(stop.signal);
+  rmSync(dir, { recursive: true });
+  t.pass();
+});
+
+test('changed resolves for a node that came between the failed open and the watch', async (t) => {
+  const dir = tempDir();
+  const link = join(dir, 'ttyDEVICE');
+  const opener = makeOpener(config(link), { ...deps, dev: dir });
+  t.is((await troubleOf(opener.open(forever))).trouble, 'missing');
+  const pty = await openPty({ link });
+  await opener.changed?.(forever);
+  await pty.close();
+  rmSync(dir, { recursive: true });
+});
+
+test('what others write to a busy port does not wake us, a new node does', async (t) => {
+  const dir = tempDir();
+  const path = join(dir, 'ttyBUSY');
+  writeFileSync(path, '');
+  const opener = makeOpener(config(path), { ...deps, dev: dir });
+  const stop = new AbortController();
+  let isAwake = false;
+  const changed = opener.changed?.(stop.signal).then(() => (isAwake = true));
+  for (let i = 0; i < 20; i++) {
+    appendFileSync(path, 'bytes');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  t.false(isAwake);
+  writeFileSync(join(dir, 'fresh'), '');
+  renameSync(join(dir, 'fresh'), path);
+  await changed;
+  t.true(isAwake);
+  rmSync(dir, { recursive: true });
+});
+
+test('flow control, odd settings and any baud rate open, and a write on them is taken', async (t) => {
+  for (const more of [
+    { rtscts: true },
+    { data_bits: 7, parity: 'even', stop_bits: 2 },
+    { baud_rate: 123_456 },
+  ] as const) {
+    const pty = await openPty();
+    const { link } = await openWatched(makeOpener(config(pty.path, more), deps));
+    t.is(await link.write(Buffer.from('hello')), 'written');
+    await link.close();
+    await pty.close();
+  }
+});
+
+test('fifty opens and closes leave no descriptor behind', async (t) => {
+  const dir = tempDir();
+  const link = join(dir, 'ttyDEVICE');
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const opener = makeOpener(config(link), { ...deps, dev: dir });
+  const round = async (): Promise<void> => {
+    const stop = new AbortController();
+    const watching = opener.changed?.(stop.signal);
+    const pty = await openPty({ link });
+    const { link: open } = await openWatched(opener);
+    stop.abort();
+    await watching;
+    await open.close();
+    await pty.close();
+  };
+  await round(); // loads what is loaded once
+  const before = descriptors();
+  for (let i = 0; i < 50; i++) await round();
+  t.true(descriptors() <= before, `${before} descriptors before, ${descriptors()} after`);
+  rmSync(dir, { recursive: true });
+});

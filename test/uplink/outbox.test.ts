@@ -1,0 +1,204 @@
+import test from 'ava';
+import { Outbox, type OutboxEntry } from '../../src/uplink/outbox.js';
+import { FakeWriter } from '../support/fake-writer.js';
+import { payloadText } from '../support/mqtt-parse.js';
+import { textBatch } from '../support/text-batch.js';
+
+function entry(device: string, texts: readonly string[], qos: 0 | 1 = 1): OutboxEntry {
+  return { device, route: { topic: `base/${device}`, qos, retain: false }, batch: textBatch(texts) };
+}
+
+/** Bytes that an entry of `readings` one-byte readings counts for. */
+const cost = (readings: number): number => 256 + readings * 17;
+
+function written(writer: FakeWriter): string[] {
+  return writer.written.map(payloadText);
+}
+
+function ack(outbox: Outbox, writer: FakeWriter, ...texts: string[]): void {
+  for (const text of texts) {
+    const packet = writer.written.findLast((sent) => payloadText(sent) === text);
+    outbox.ack(packet?.messageId ?? 0);
+  }
+}
+
+test('entries of several devices leave in order, in one socket write', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.add(entry('a', ['1', '2']), 'reject');
+  outbox.add(entry('b', ['3'], 0), 'reject');
+  outbox.add(entry('a', ['4']), 'reject');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', '3', '4']);
+  t.is(writer.writes, 1);
+  t.is(outbox.unacknowledged, 3);
+});
+
+test('the window holds QoS 1 back until acknowledgements come, from the middle of a batch on', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.connected(2);
+  outbox.add(entry('a', ['1', '2', '3', '4', '5']), 'reject');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2']);
+  ack(outbox, writer, '1');
+  outbox.pump(writer);
+  ack(outbox, writer, '2', '3');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', '3', '4', '5']);
+});
+
+test('a socket that does not take bytes is not given more than its limit and one buffer', (t) => {
+  const outbox = new Outbox({ maxBytes: 100_000_000, maxBuffered: 100_000 });
+  const writer = new FakeWriter();
+  for (let i = 0; i < 100; i++) outbox.add(entry('a', ['x'.repeat(10_000)], 0), 'reject');
+  outbox.pump(writer);
+  t.true(writer.buffered >= 100_000 && writer.buffered < 120_000, `${writer.buffered}`);
+  writer.flush();
+  outbox.pump(writer);
+  t.is(written(writer).length, 20);
+});
+
+test('after a loss only what is not acknowledged is sent again, before what was never sent', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.connected(6);
+  outbox.add(entry('a', ['1', '2', '3', '4']), 'reject');
+  outbox.add(entry('b', ['5', '6', '7', '8']), 'reject');
+  outbox.pump(writer);
+  ack(outbox, writer, '1', '3', '5');
+  outbox.onLoss();
+  t.deepEqual(outbox.leftovers(), new Map([['a', 2], ['b', 3]]));
+  const next = new FakeWriter();
+  outbox.pump(next);
+  t.deepEqual(written(next), ['2', '4', '6', '7', '8']);
+  ack(outbox, next, '2', '4', '6', '7', '8');
+  t.true(outbox.idle);
+  t.is(outbox.bytes, 0);
+});
+
+test('QoS 0 that was written is gone with the connection; the rest of its batch is not', (t) => {
+  const outbox = new Outbox({ maxBytes: 1_000_000, maxBuffered: 1000 });
+  const writer = new FakeWriter();
+  outbox.add(entry('a', Array.from({ length: 30 }, (_, i) => `${i}`.padStart(100, ' ')), 0), 'reject');
+  outbox.pump(writer);
+  const count = writer.written.length;
+  t.true(count > 5 && count < 30);
+  outbox.onLoss();
+  t.deepEqual(outbox.leftovers(), new Map([['a', 30 - count]]));
+});
+
+test('an acknowledgement that belongs to nothing is ignored', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  t.is(outbox.ack(300), 'unknown');
+});
+
+test('a message that the broker refuses is counted to its device and not sent again', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.add(entry('a', ['1']), 'reject');
+  outbox.pump(writer);
+  t.is(outbox.ack(writer.written[0]?.messageId ?? 0, 135), 'refused');
+  t.true(outbox.idle);
+  t.deepEqual(outbox.takeDrops(), new Map([['a', { full: 0, 'too-large': 0, refused: 1 }]]));
+  t.deepEqual(outbox.takeDrops(), new Map());
+  t.is(outbox.dropped, 1);
+});
+
+test('a message larger than the broker takes is counted and skipped; its neighbours are sent', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter(5, 50);
+  outbox.add(entry('a', ['1', 'x'.repeat(50), '3', 'y'.repeat(50)]), 'reject');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '3']);
+  t.is(outbox.takeDrops().get('a')?.['too-large'], 2);
+  ack(outbox, writer, '1', '3');
+  t.is(outbox.bytes, 0);
+});
+
+test('reject: a full outbox leaves the entry with the caller, and tells once there is room for it', (t) => {
+  let told = 0;
+  const outbox = new Outbox({ maxBytes: 2 * cost(1), onRoom: () => told++ });
+  const writer = new FakeWriter();
+  t.is(outbox.add(entry('a', ['1']), 'reject'), 'queued');
+  t.is(outbox.add(entry('a', ['2']), 'reject'), 'queued');
+  t.is(outbox.add(entry('a', ['3']), 'reject'), 'full');
+  outbox.pump(writer);
+  t.is(told, 0);
+  ack(outbox, writer, '1');
+  ack(outbox, writer, '2');
+  t.is(told, 1);
+  t.is(outbox.dropped, 0);
+});
+
+test('drop-newest: a full outbox discards the new entry and counts its readings', (t) => {
+  const outbox = new Outbox({ maxBytes: cost(3) });
+  outbox.add(entry('a', ['1']), 'drop-newest');
+  t.is(outbox.add(entry('b', ['2', '3']), 'drop-newest'), 'dropped-newest');
+  t.is(outbox.takeDrops().get('b')?.full, 2);
+});
+
+test('drop-oldest: the oldest entries make room, whosever they are', (t) => {
+  const outbox = new Outbox({ maxBytes: 3 * cost(1) });
+  const writer = new FakeWriter();
+  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
+  t.is(outbox.add(entry('b', ['4']), 'drop-oldest'), 'dropped-oldest');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['2', '3', '4']);
+  t.is(outbox.takeDrops().get('a')?.full, 1);
+});
+
+test('drop-oldest: what is on its way is never the victim', (t) => {
+  const outbox = new Outbox({ maxBytes: 2 * cost(2) });
+  const writer = new FakeWriter();
+  outbox.connected(1);
+  outbox.add(entry('a', ['1', '2']), 'drop-oldest');
+  outbox.pump(writer);
+  outbox.add(entry('b', ['3', '4']), 'drop-oldest');
+  t.is(outbox.add(entry('c', ['5', '6']), 'drop-oldest'), 'dropped-oldest');
+  t.deepEqual([...outbox.takeDrops().keys()], ['b']);
+  outbox.onLoss();
+  const next = new FakeWriter();
+  outbox.connected(100);
+  outbox.pump(next);
+  t.deepEqual(written(next), ['1', '2', '5', '6']);
+});
+
+test('drop-oldest: where everything is on its way the new entry is dropped', (t) => {
+  const outbox = new Outbox({ maxBytes: cost(1) });
+  outbox.add(entry('a', ['1']), 'drop-oldest');
+  outbox.pump(new FakeWriter());
+  t.is(outbox.add(entry('b', ['2']), 'drop-oldest'), 'dropped-newest');
+});
+
+test('an entry larger than the outbox is dropped and counted, whatever the policy: it would wait for ever', (t) => {
+  const outbox = new Outbox({ maxBytes: 1000 });
+  t.is(outbox.add(entry('a', ['x'.repeat(1000)]), 'reject'), 'dropped-newest');
+  t.is(outbox.dropped, 1);
+});
+
+test('whenIdle resolves with the last acknowledgement, or when it is given up', async (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  const giveUp = new AbortController();
+  t.is(await outbox.whenIdle(giveUp.signal), 'idle');
+  outbox.add(entry('a', ['1']), 'reject');
+  const idle = outbox.whenIdle(giveUp.signal);
+  const impatient = new AbortController();
+  const givenUp = outbox.whenIdle(impatient.signal);
+  outbox.pump(writer);
+  impatient.abort();
+  t.is(await givenUp, 'aborted');
+  ack(outbox, writer, '1');
+  t.is(await idle, 'idle');
+});
+
+test('another MQTT version on the next connection packs the same entries for it', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  outbox.add(entry('a', ['1']), 'reject');
+  outbox.pump(new FakeWriter(5));
+  outbox.onLoss();
+  const old = new FakeWriter(4);
+  outbox.pump(old);
+  t.deepEqual(written(old), ['1']);
+});

@@ -1,0 +1,108 @@
+import { Duplex } from 'node:stream';
+import test from 'ava';
+import { SessionStream, type SessionStreamHooks } from '../../src/uplink/session-stream.js';
+
+/** A socket whose far end is the test. */
+class FakeSocket extends Duplex {
+  readonly sent: Buffer[] = [];
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.sent.push(Buffer.from(chunk));
+    done();
+  }
+}
+
+function setUp(hooks: Partial<SessionStreamHooks> = {}) {
+  const socket = new FakeSocket();
+  const stream = new SessionStream(socket, { onAck: () => {}, onAcksRead: () => {}, onDrain: () => {}, ...hooks });
+  return { socket, stream, sent: () => Buffer.concat(socket.sent).toString('hex') };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('hand-packed bytes never get between the pieces of a packet of mqtt.js', async (t) => {
+  const { stream, sent } = setUp();
+  stream.write(Buffer.of(0x82));
+  stream.write(Buffer.of(3, 1));
+  stream.writePackets(Buffer.of(0x30, 2, 0, 0), () => {});
+  stream.write(Buffer.of(2, 3));
+  await turn();
+  t.is(sent(), '30020000' + '8203010203');
+  stream.destroy();
+});
+
+test('a corked packet goes out as one, between hand-packed ones', async (t) => {
+  const { socket, stream } = setUp();
+  stream.cork();
+  stream.write(Buffer.of(0xc0));
+  stream.writePackets(Buffer.of(0x30, 2, 0, 0), () => {});
+  stream.write(Buffer.of(0));
+  stream.uncork();
+  await turn();
+  t.deepEqual(socket.sent.map((bytes) => bytes.toString('hex')), ['30020000', 'c000']);
+  stream.destroy();
+});
+
+test('done is called when hand-packed bytes are written, and also when they are lost', async (t) => {
+  const { socket, stream } = setUp();
+  const written = new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), resolve));
+  await written;
+  socket.destroy();
+  await new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), resolve));
+  t.is(stream.buffered, Number.POSITIVE_INFINITY);
+  stream.destroy();
+});
+
+test('acknowledgements of one chunk are reported each, then once as read; the rest reaches mqtt.js', async (t) => {
+  const heard: string[] = [];
+  const { socket, stream } = setUp({
+    onAck: (id, code) => heard.push(`${id}:${code}`),
+    onAcksRead: () => heard.push('read'),
+  });
+  const passed: Buffer[] = [];
+  stream.on('data', (bytes) => passed.push(bytes));
+  socket.push(Buffer.from('40020100' + 'd000' + '40020101' + '40020005', 'hex'));
+  await turn();
+  t.deepEqual(heard, ['256:0', '257:0', 'read']);
+  t.is(Buffer.concat(passed).toString('hex'), 'd000' + '40020005');
+  stream.destroy();
+});
+
+test('an error of the socket closes the stream once, with that error', async (t) => {
+  const { socket, stream } = setUp();
+  const events: string[] = [];
+  stream.on('error', (error) => events.push(error.message));
+  const closed = new Promise<void>((resolve) => {
+    stream.on('close', () => {
+      events.push('close');
+      resolve();
+    });
+  });
+  socket.destroy(new Error('ECONNRESET'));
+  await closed;
+  await turn();
+  t.deepEqual(events, ['ECONNRESET', 'close']);
+});
+
+test('bytes that came before the peer closed are read before the stream closes', async (t) => {
+  const { socket, stream } = setUp();
+  const events: string[] = [];
+  const closed = new Promise<void>((resolve) => stream.on('close', resolve));
+  stream.on('data', (bytes: Buffer) => events.push(bytes.toString('hex')));
+  stream.on('close', () => events.push('close'));
+  socket.push(Buffer.of(0xe0, 0));
+  socket.push(null);
+  socket.destroy();
+  await closed;
+  t.is(events.at(-1), 'close');
+});
+
+test('destroying the stream destroys the socket and leaves one listener on it, for late errors', (t) => {
+  const { socket, stream } = setUp();
+  stream.destroy();
+  t.true(socket.destroyed);
+  t.is(socket.listenerCount('data') + socket.listenerCount('drain') + socket.listenerCount('close'), 0);
+  t.is(socket.listenerCount('error'), 1);
+});

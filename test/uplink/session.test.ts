@@ -1,0 +1,250 @@
+// A session against real brokers: mosquitto where it is installed, and servers that are none.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import mqtt from 'mqtt';
+import { systemClock } from '../../src/core/clock.js';
+import { openSession } from '../../src/uplink/open-session.js';
+import type { SessionHooks, SessionOptions } from '../../src/uplink/session.js';
+import type { SessionError } from '../../src/uplink/session-error.js';
+import { freePort, type Mosquitto, type MosquittoOptions, skipWithoutMosquitto, startMosquitto } from '../support/mosquitto.js';
+import { openRig, sessionOptions } from '../support/session-rig.js';
+
+const noHooks: SessionHooks = { onMessage() {}, onAck() {}, onAcksRead() {}, onDrain() {}, onLost() {} };
+
+/** A test with a mosquitto of its own, stopped at the end. */
+function withMosquitto(
+  title: string,
+  options: MosquittoOptions,
+  body: (t: ExecutionContext, broker: Mosquitto) => Promise<void>,
+): void {
+  if (skipWithoutMosquitto !== undefined) {
+    test.skip(`${title} (${skipWithoutMosquitto})`, () => {});
+    return;
+  }
+  test(title, async (t) => {
+    const broker = await startMosquitto(options);
+    t.teardown(() => broker.stop());
+    await body(t, broker);
+  });
+}
+
+async function failure(options: SessionOptions, signal = new AbortController().signal): Promise<SessionError> {
+  try {
+    const session = await openSession(options, noHooks, signal);
+    session.destroy();
+  } catch (error) {
+    return error as SessionError; // openSession promises that
+  }
+  throw new Error('a session was opened');
+}
+
+/** A server that answers every connection in its own way. */
+async function serve(t: ExecutionContext, greet: (socket: net.Socket) => void): Promise<number> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    greet(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as net.AddressInfo).port;
+}
+
+const handles = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).length;
+
+test('fifty refused attempts say so in words and leave no handle behind', async (t) => {
+  const port = await freePort();
+  const before = handles();
+  for (let i = 0; i < 50; i++) {
+    const error = await failure(sessionOptions(port));
+    t.is(error.trouble, 'refused');
+    t.regex(error.message, new RegExp(`broker 127.0.0.1:${port}: connection refused: no broker listens there`));
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  t.true(handles() <= before, process.getActiveResourcesInfo().join());
+});
+
+test('a host name that does not exist is named', async (t) => {
+  const error = await failure(sessionOptions(1, { url: 'mqtt://no-such-host.invalid:1883' }));
+  t.is(error.trouble, 'unknown-host');
+  t.regex(error.message, /no-such-host\.invalid.*host name/);
+});
+
+test('a scheme that is no MQTT is refused', async (t) => {
+  t.regex((await failure(sessionOptions(1, { url: 'http://127.0.0.1:1' }))).message, /none of mqtt, mqtts, ws, wss/);
+});
+
+test('a server that is no MQTT broker is recognised by its answer', async (t) => {
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+  const error = await failure(sessionOptions(port));
+  t.is(error.trouble, 'not-mqtt');
+  t.regex(error.message, /not an MQTT broker/);
+});
+
+test('a server that never answers is given up in time', async (t) => {
+  const port = await serve(t, () => {});
+  const error = await failure(sessionOptions(port, { connectTimeoutMs: 200 }));
+  t.is(error.trouble, 'timeout');
+  t.regex(error.message, /connected, but nothing there answered as an MQTT broker within 0\.2 s/);
+});
+
+test('a server that hangs up instead of answering is told with a guess at TLS', async (t) => {
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end()));
+  const error = await failure(sessionOptions(port));
+  t.is(error.trouble, 'closed');
+  t.regex(error.message, /mqtts:\/\//);
+});
+
+test('a broker that speaks no MQTT 5 is told with the setting to change', async (t) => {
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end(Buffer.of(0x20, 2, 0, 1))));
+  const error = await failure(sessionOptions(port));
+  t.is(error.trouble, 'version');
+  t.regex(error.message, /mqtt\.version/);
+});
+
+test('a TLS URL to a plain server says so', async (t) => {
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end(Buffer.of(0x20, 2, 0, 0))));
+  const error = await failure(sessionOptions(port, { url: `mqtts://127.0.0.1:${port}` }));
+  t.is(error.trouble, 'tls', error.message);
+});
+
+test('an aborted attempt ends at once, before and during the connection', async (t) => {
+  const port = await serve(t, () => {});
+  const gone = AbortSignal.abort();
+  t.is((await failure(sessionOptions(port), gone)).trouble, 'aborted');
+  const later = new AbortController();
+  const attempt = failure(sessionOptions(port), later.signal);
+  setImmediate(() => later.abort());
+  t.is((await attempt).trouble, 'aborted');
+});
+
+test('a broker that stops answering pings is lost by keepalive', async (t) => {
+  const port = await serve(t, (socket) => socket.once('data', () => socket.write(Buffer.of(0x20, 3, 0, 0, 0))));
+  const rig = await openRig(sessionOptions(port, { keepaliveSeconds: 1 }));
+  const loss = await rig.lost;
+  t.is(loss.trouble, 'keepalive');
+  t.is(rig.losses(), 1);
+});
+
+test('ending a session against a broker that does not close is bounded', async (t) => {
+  const port = await serve(t, (socket) => socket.once('data', () => socket.write(Buffer.of(0x20, 3, 0, 0, 0))));
+  const rig = await openRig(sessionOptions(port));
+  const from = systemClock.now();
+  await rig.session.end(100);
+  t.true(systemClock.now() - from < 1500);
+  t.is((await rig.lost).trouble, 'closed');
+});
+
+for (const version of [4, 5] as const) {
+  const anonymous = { config: 'allow_anonymous true' };
+
+  withMosquitto(`MQTT ${version}: subscribes, receives, unsubscribes, ends with one loss`, anonymous, async (t, broker) => {
+    const rig = await openRig(sessionOptions(broker.port, { version }));
+    t.deepEqual(await rig.session.subscribe(Array.from({ length: 20 }, (_, i) => `dev/${i}/set`)), []);
+    const sender = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: version });
+    t.teardown(() => sender.endAsync());
+    await sender.publishAsync('dev/19/set', 'ON', {
+      qos: 1,
+      properties: { responseTopic: 'me', correlationData: Buffer.from('c'), messageExpiryInterval: 60 },
+    });
+    await sender.publishAsync('dev/0/set', 'kept', { qos: 1, retain: true });
+    while (rig.messages.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [first, second] = rig.messages;
+    t.like(first, { topic: 'dev/19/set', retain: false, qos: 1, dup: false });
+    t.is(first?.payload.toString(), 'ON');
+    t.is(first?.responseTopic, version === 5 ? 'me' : undefined);
+    t.is(first?.correlation?.toString(), version === 5 ? 'c' : undefined);
+    t.is(first?.expirySeconds, version === 5 ? 60 : undefined);
+    t.is(second?.retain, version === 5);
+    t.is(await rig.session.unsubscribe(['dev/19/set']), 'done');
+    await rig.session.end();
+    t.is((await rig.lost).trouble, 'closed');
+    await rig.session.end();
+    t.is(rig.losses(), 1);
+    t.is(await rig.session.subscribe(['x']), 'lost');
+    t.is(rig.session.buffered, Number.POSITIVE_INFINITY);
+  });
+
+  withMosquitto(`MQTT ${version}: a session taken over is lost, and says by whom as far as the version tells`, anonymous, async (t, broker) => {
+    const rig = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
+    const other = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
+    const loss = await rig.lost;
+    t.is(loss.trouble, version === 5 ? 'taken-over' : 'connection-lost');
+    t.regex(loss.detail, /"twin"/);
+    await other.session.end();
+  });
+
+  withMosquitto(`MQTT ${version}: a user that the broker does not know is told what to check`, { config: 'allow_anonymous false' }, async (t, broker) => {
+    const error = await failure(sessionOptions(broker.port, { version, username: 'u', password: 'wrong' }));
+    t.is(error.trouble, 'credentials');
+    t.regex(error.message, /not authorized; check mqtt\.username and mqtt\.password.*\(code (5|135)\)/);
+  });
+
+  withMosquitto(`MQTT ${version}: the last will is published when the session is destroyed, not when it is ended`, anonymous, async (t, broker) => {
+    const will = { topic: 'state', payload: Buffer.from('offline'), retain: true };
+    const ended = await openRig(sessionOptions(broker.port, { version, will }));
+    await ended.session.end();
+    const watcher = await openRig(sessionOptions(broker.port, { version }));
+    await watcher.session.subscribe(['state']);
+    const destroyed = await openRig(sessionOptions(broker.port, { version, will }));
+    destroyed.session.destroy();
+    while (watcher.messages.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    t.is(watcher.messages.length, 1);
+    await watcher.session.end();
+  });
+}
+
+withMosquitto('MQTT 5: filters that the broker refuses are named', { config: 'allow_anonymous true\nacl_file {dir}/acl', files: { acl: 'topic readwrite #\n' } }, async (t, broker) => {
+  const rig = await openRig(sessionOptions(broker.port));
+  const result = await rig.session.subscribe(['ok/1', 'a/#/b', 'ok/2']);
+  t.is(result, 'lost', 'a malformed filter is never sent to a broker');
+  rig.session.destroy();
+});
+
+withMosquitto('the limits that mosquitto announces are read', { config: 'allow_anonymous true\nmax_packet_size 5000\nmax_inflight_messages 7' }, async (t, broker) => {
+  const rig = await openRig(sessionOptions(broker.port));
+  t.deepEqual(rig.session.limits, { receiveMaximum: 7, maximumPacketSize: 5000, topicAliasMaximum: 10, sessionPresent: false });
+  await rig.session.end();
+});
+
+withMosquitto('a WebSocket URL works the same', { config: 'protocol websockets\nallow_anonymous true' }, async (t, broker) => {
+  const rig = await openRig(sessionOptions(broker.port, { url: `ws://127.0.0.1:${broker.port}/mqtt` }));
+  t.deepEqual(await rig.session.subscribe(['echo']), []);
+  rig.session.writePackets(Buffer.from('30080004' + Buffer.from('echo').toString('hex') + '0041', 'hex'), () => {});
+  while (rig.messages.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.is(rig.messages[0]?.payload.toString(), 'A');
+  await rig.session.end();
+  t.is((await rig.lost).trouble, 'closed');
+});
+
+test('TLS: a self-signed certificate is refused with the way out, and accepted when it is named', async (t) => {
+  if (skipWithoutMosquitto !== undefined) return t.pass(skipWithoutMosquitto);
+  const dir = mkdtempSync(path.join(tmpdir(), 'ferrule-tls-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', 'key', '-out', 'cert'], {
+    cwd: dir,
+    stdio: 'ignore',
+  });
+  const broker = await startMosquitto({ config: `allow_anonymous true\ncertfile ${dir}/cert\nkeyfile ${dir}/key` });
+  t.teardown(() => broker.stop());
+  const url = `mqtts://localhost:${broker.port}`;
+  const refused = await failure(sessionOptions(broker.port, { url }));
+  t.is(refused.trouble, 'tls');
+  t.regex(refused.message, /self-signed; name it in mqtt\.ca/);
+  const ca = readFileSync(path.join(dir, 'cert'));
+  const rig = await openRig(sessionOptions(broker.port, { url, tls: { ca } }));
+  t.deepEqual(await rig.session.subscribe(['x']), []);
+  await rig.session.end();
+  const otherName = await failure(sessionOptions(broker.port, { url: `mqtts://127.0.0.1:${broker.port}`, tls: { ca } }));
+  t.regex(otherName.message, /certificate is for another name/);
+});
