@@ -4,6 +4,7 @@
 //   config -> plans (driver + options per device) -> registry, uplink, commands -> one group per device
 
 import { randomUUID } from 'node:crypto';
+import type { LinkConfig } from './config/link-schema.js';
 import { formatLink } from './config/link-string.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
@@ -17,7 +18,7 @@ import type { DownMessage } from './device/message.js';
 import type { PlannedDevice } from './device/plan-devices.js';
 import { CommsThreadGroup } from './group/comms-thread-group.js';
 import { ServerManager } from './group/server-manager.js';
-import { type EmbeddedBroker, EMBEDDED_VERSION, startEmbeddedBroker } from './uplink/embedded-broker.js';
+import { EMBEDDED_VERSION, type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-broker.js';
 import { makeTopics, type Topics } from './uplink/topics.js';
 import { Uplink } from './uplink/uplink.js';
 
@@ -106,6 +107,8 @@ export class Gateway {
   #startAll(): void {
     const { devices, config, version, log } = this.#options;
     for (const { plan } of devices) {
+      // Until its link is open a device is offline, and says so: also one that never comes.
+      this.#uplink.relay.offer({ kind: 'availability', device: plan.name, state: 'offline' });
       this.#uplink.addDevice(plan.name);
       if (plan.link.type === 'tcp-listen' && plan.link.peer !== 'shared') this.#uplink.addDevice(`${plan.name}/+`);
     }
@@ -113,7 +116,8 @@ export class Gateway {
     this.#uplink.start();
     for (const device of devices) this.#startDevice(device);
     this.#inventory.flush();
-    if (devices.length === 0) log.warn('no devices: add some below `devices` in the config (ferrule init writes an example)');
+    if (devices.length === 0)
+      log.warn('no devices: add some below `devices` in the config (ferrule init writes an example)');
   }
 
   #startDevice({ config, plan }: PlannedDevice): void {
@@ -138,14 +142,17 @@ export class Gateway {
     const group =
       link.type === 'tcp-listen'
         ? new ServerManager({ ...shared, listen: link })
-        : new CommsThreadGroup({ ...shared, opener: makeOpener(link, { clock, log: log.child({ group: plan.name }) }) });
+        : new CommsThreadGroup({
+            ...shared,
+            opener: makeOpener(link, { clock, log: log.child({ group: plan.name }) }),
+          });
     this.#groups.set(plan.name, group);
     group.start();
   }
 
   #makeInventory(): Inventory {
     const facts = new Map(
-      this.#options.devices.map(({ plan }) => [plan.name, { driver: plan.driverName, link: formatLink(plan.link) }]),
+      this.#options.devices.map(({ plan }) => [plan.name, { driver: plan.driverName, link: shortLink(plan.link) }]),
     );
     return new Inventory({
       clock: this.#options.clock,
@@ -157,12 +164,20 @@ export class Gateway {
   }
 }
 
+/** Where a device is, without the settings. */
+function shortLink(link: LinkConfig): string {
+  return formatLink(link).replace(/\?.*$/, '');
+}
+
 async function startBroker({ config, log }: GatewayOptions): Promise<EmbeddedBroker | undefined> {
   if (config.mqtt.url !== 'embedded') return undefined;
   return startEmbeddedBroker({ ...config.mqtt.embedded, log });
 }
 
-function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefined): ConstructorParameters<typeof Uplink>[0]['session'] {
+function sessionOptions(
+  { mqtt }: Config,
+  broker: EmbeddedBroker | undefined,
+): ConstructorParameters<typeof Uplink>[0]['session'] {
   const { username, password, ca, cert, key } = mqtt;
   return {
     url: broker?.url ?? mqtt.url,

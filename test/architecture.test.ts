@@ -8,7 +8,8 @@ import test from 'ava';
 
 /** From left to right; a file imports from its own folder and from columns to the left of its own. */
 const COLUMNS: readonly (readonly string[])[] = [
-  ['config', 'core', 'spool'],
+  ['core'],
+  ['config', 'spool'],
   ['device'],
   ['group'],
   ['uplink'],

@@ -2,6 +2,7 @@
 // The `ferrule` command: reads the arguments, calls one file per subcommand, and exits with what that answers. Commands are
 // imported when they are called, so that `ferrule run` loads nothing of the demo.
 
+import './small-heap.js'; // first: see there
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './exit-codes.js';
 import { version } from './version.js';
@@ -9,7 +10,10 @@ import { version } from './version.js';
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const err = (line: string): void => void process.stderr.write(`${line}\n`);
 const here = { cwd: process.cwd(), env: process.env, out, err };
-const CONFIG_FLAG = ['-c, --config <file>', 'config file (default: ./ferrule.yaml, then /etc/ferrule/ferrule.yaml)'] as const;
+const CONFIG_FLAG = [
+  '-c, --config <file>',
+  'config file (default: ./ferrule.yaml, then /etc/ferrule/ferrule.yaml)',
+] as const;
 
 let exitCode: number = EXIT.clean;
 

@@ -76,7 +76,10 @@ export function untilStopped(gateway: Gateway, log: Log): Promise<number> {
       },
       onReload: () => log.warn('SIGHUP: reloading the config is not in this version yet; restart to apply changes'),
       onUncaught: (error) => {
-        log.error({ err: error }, 'an error that nobody caught, a bug in ferrule: shutting down; please report it with this line');
+        log.error(
+          { err: error },
+          'an error that nobody caught, a bug in ferrule: shutting down; please report it with this line',
+        );
         stop('internal error', EXIT.internal);
       },
     });

@@ -45,7 +45,10 @@ export class Commands {
 
   #ignore(message: IncomingMessage, why: string): void {
     this.#ignoredRetained += 1;
-    this.#log.warn({ topic: message.topic, ignored: this.#ignoredRetained }, `command on ${message.topic} ignored: ${why}`);
+    this.#log.warn(
+      { topic: message.topic, ignored: this.#ignoredRetained },
+      `command on ${message.topic} ignored: ${why}`,
+    );
   }
 
   #dispatch(topic: CommandTopic, message: IncomingMessage): void {
@@ -62,7 +65,14 @@ export class Commands {
 
   #refuse(device: string, transaction: string, error: string, replyTo: ReplyTo | undefined): void {
     this.#log.warn({ device, transaction }, `command for ${device} refused: ${error}`);
-    const message = { kind: 'response', device, status: 'error', transaction, error, ...(replyTo && { replyTo }) } as const;
+    const message = {
+      kind: 'response',
+      device,
+      status: 'error',
+      transaction,
+      error,
+      ...(replyTo && { replyTo }),
+    } as const;
     this.#options.relay().offer(message);
   }
 }

@@ -63,15 +63,25 @@ export class Inventory {
     const facts = this.#options.facts(event.group);
     if (event.kind === 'transition' && facts !== undefined) {
       const { from, to, reason, at } = event.transition;
-      this.#options.publishEvent({ kind: 'event', event: 'state', data: { device: event.group, from, to, reason, at } });
+      this.#options.publishEvent({
+        kind: 'event',
+        event: 'state',
+        data: { device: event.group, from, to, reason, at },
+      });
     }
     this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
   }
 }
 
+/** Keys as everywhere on the wire and in the config: `bytesIn` -> `bytes_in`. */
+function snakeKeys(counters: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(counters).map(([key, value]) => [snake(key), value]));
+}
+
 function describe(view: GroupView): Record<string, unknown> {
   const { state, since, reason, counters, children } = view;
-  const body = { state, since: new Date(since).toISOString(), reason, counters };
+  const body = { state, since: new Date(since).toISOString(), reason, counters: snakeKeys(counters) };
   if (children.length === 0) return body;
   const connections = children.slice(0, LISTED_CONNECTIONS).map((child) => ({ name: child.id, state: child.state }));
   return { ...body, connections, connections_total: children.length };

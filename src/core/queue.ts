@@ -127,8 +127,9 @@ export class MessageQueue<T> {
   }
 
   /**
-   * Resolves once there is room for at least one more unit, or with why there will be none. After a rejected `put` it
-   * resolves when something has been taken out; a heavy item may be rejected again then, and waits again.
+   * Resolves once there is room for at least one more unit, or with why there will be none; those who wait are told in
+   * turn. After a rejected `put` it resolves when something has been taken out; a heavy item may be rejected again then,
+   * and waits again.
    */
   room(signal?: AbortSignal): Promise<'room' | 'closed' | 'aborted'> {
     if (signal?.aborted) return Promise.resolve('aborted');
@@ -188,9 +189,14 @@ export class MessageQueue<T> {
     return item;
   }
 
+  /**
+   * One waiter per item taken, so that thousands who wait for one uplink are not all woken for the room of one item. If
+   * that one makes no use of it, the next item taken wakes the next; an empty queue, with no next item, wakes all.
+   */
   #tellOfRoom(): void {
     this.#hasRejected = false;
-    if (this.hasRoom) settleAll(this.#putters, 'room');
+    if (this.length === 0) settleAll(this.#putters, 'room');
+    else if (this.hasRoom) this.#putters.shift()?.('room');
   }
 
   /** The array is let go of in blocks, so that a queue that runs empty after each item does not make one per item. */

@@ -7,7 +7,7 @@
 import { FerruleError, messageOf } from '../core/errors.js';
 import { JsonBatch, SliceBatch } from './batch.js';
 import type { Decoded, DriverCommand, DriverInstance, FramedDriver, Rejected } from './driver.js';
-import type { FlushReason, Framer, FrameSink } from './framer.js';
+import { type FlushReason, type Framer, type FrameSink, PayloadError } from './framer.js';
 import type { ReadingBatch } from './message.js';
 
 /** What a Decoder hands out. Called within `push`, `flush` and `settle`. */
@@ -159,7 +159,12 @@ export class Decoder {
       muffle(encoded);
       return { ok: false, reason: `bug in the driver: encode answered ${kindOf(encoded)}, expected bytes` };
     }
-    return { ok: true, payloads: payloads.map((payload) => this.#framer.wrap(payload)) };
+    try {
+      return { ok: true, payloads: payloads.map((payload) => this.#framer.wrap(payload)) };
+    } catch (error) {
+      if (error instanceof PayloadError) return { ok: false, reason: error.message };
+      throw error;
+    }
   }
 
   // The hot path of `raw` and `lines`: once per line. No allocation here.

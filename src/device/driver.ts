@@ -12,7 +12,13 @@ export { z };
 
 /** A reading: one flat JSON object, channel name -> value. Published on `<base>/<device>`. */
 export type Reading = Readonly<Record<string, ReadingValue>>;
-export type ReadingValue = string | number | boolean | null | readonly ReadingValue[] | { readonly [key: string]: ReadingValue };
+export type ReadingValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly ReadingValue[]
+  | { readonly [key: string]: ReadingValue };
 
 /** A frame that the driver cannot read: goes to `<device>/dead_letter` with this reason, and is counted. Not a crash. */
 export interface Rejected {

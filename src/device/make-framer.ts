@@ -1,8 +1,9 @@
-// Makes the framer that a device's `framing` config asks for. Called by the group for each device and each connection.
+// Framers by the `framing` of a device. Called for each decoder: a framer starts anew when its driver has crashed.
 
-import type { FramingConfig, FramingOf } from '../config/framing-schema.js';
-import { Checksum, withChecksum } from './checksum.js';
+import type { FramingConfig } from '../config/framing-schema.js';
+import { Checksum } from './checksum.js';
 import type { Framer } from './framer.js';
+import { CheckedFramer } from './framers/checked.js';
 import { CobsFramer } from './framers/cobs.js';
 import { FixedFramer } from './framers/fixed.js';
 import { LengthPrefixFramer } from './framers/length-prefix.js';
@@ -13,16 +14,17 @@ import { SilenceFramer } from './framers/silence.js';
 import { SlipFramer } from './framers/slip.js';
 import { StartEndFramer } from './framers/start-end.js';
 
-/** A new framer, with nothing held. One per stream: it keeps what is left of a chunk. */
+/** A framer for `config`, holding nothing yet. */
 export function makeFramer(config: FramingConfig): Framer {
   if (config.type === 'raw') return new RawFramer();
   const checksum = config.checksum && new Checksum(config.checksum);
+  // Fixed frames check for themselves: nothing but the checksum tells them where a frame begins.
   if (config.type === 'fixed') return new FixedFramer(config, checksum);
   const framer = makePlain(config);
-  return checksum ? withChecksum(framer, checksum) : framer;
+  return checksum ? new CheckedFramer(framer, checksum) : framer;
 }
 
-function makePlain(config: Exclude<FramingConfig, FramingOf<'raw' | 'fixed'>>): Framer {
+function makePlain(config: Exclude<FramingConfig, { type: 'raw' | 'fixed' }>): Framer {
   switch (config.type) {
     case 'line':
       return new LineFramer(config);

@@ -5,8 +5,9 @@
 //   link <- send <- [down] <- deliver               and end the other way round: receive drains into send, the manager
 //     ^ manager: open, watch, reopen                writes the fail-safe bytes and leaves the link last
 
-import type { Clock } from '../core/clock.js';
+import type { Clock, Timer } from '../core/clock.js';
 import { ConnectionFlag } from '../core/connection-flag.js';
+import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
 import { ThreadGroup } from '../core/thread-group.js';
@@ -16,13 +17,27 @@ import type { LinkOpener } from '../device/link.js';
 import { makeFramer } from '../device/make-framer.js';
 import type { Command, DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
-import { type DeviceContext, type DeviceCounters, type DeviceSettings, type DownItem, type ManagerItem, newCounters, type ReceiveItem, type UpItem } from './device-context.js';
+import { answer } from './answer.js';
+import {
+  type DeviceContext,
+  type DeviceCounters,
+  type DeviceSettings,
+  type DownItem,
+  type ManagerItem,
+  newCounters,
+  type ReceiveItem,
+  type UpItem,
+} from './device-context.js';
+import type { Greeting } from './greeting.js';
 import { ManagerThread } from './manager.js';
 import { ReceiveThread } from './receive.js';
-import { answer, SendThread } from './send.js';
+import { SendThread } from './send.js';
 
 /** Commands that may wait for one device. */
 const MAX_COMMANDS = 64;
+/** Requests to restart that may wait for a manager that opens just now. */
+const MAX_REQUESTS = 16;
+const CRASHED_MANAGER_MS = 1000;
 
 export interface CommsThreadGroupOptions {
   readonly id: string;
@@ -38,7 +53,7 @@ export interface CommsThreadGroupOptions {
   /** Place in the topic tree, where it is not the id; such a group announces no availability of its own. */
   readonly address?: string;
   readonly intensity?: RestartIntensity;
-  /** Called when the manager has nothing left to do, or the group has closed. */
+  /** Called when the manager has nothing left to do: a link that cannot be reopened is gone, or the group closes. */
   readonly onEnded?: () => void;
 }
 
@@ -51,6 +66,8 @@ export class CommsThreadGroup {
   readonly #ctx: DeviceContext;
   readonly #manager: ManagerThread;
   readonly #options: CommsThreadGroupOptions;
+  /** Set while a manager that has crashed waits for its restart. */
+  #restarting: Timer | undefined;
 
   constructor(options: CommsThreadGroupOptions) {
     this.#options = options;
@@ -61,7 +78,7 @@ export class CommsThreadGroup {
       clock: options.clock,
       onTransition: (transition) => options.registry.emit({ kind: 'transition', group: options.id, transition }),
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
-      onClosed: () => options.registry.remove(this.group),
+      onClosed: () => this.#onClosed(),
       counters: () => ({ ...this.counters }),
     });
     const receive = new ReceiveThread(this.#ctx, (sink) => this.#makeDecoder(sink));
@@ -77,6 +94,11 @@ export class CommsThreadGroup {
     return true;
   }
 
+  /** True while the link is up. */
+  get isUp(): boolean {
+    return this.#ctx.flag.isUp;
+  }
+
   /** Takes a command. Refused ones are answered at once with the reason. */
   deliver(message: DownMessage): Exclude<RouteResult, 'no-such-group'> {
     if (!this.#ctx.flag.isUp) {
@@ -85,7 +107,10 @@ export class CommsThreadGroup {
     }
     const result = this.#ctx.down.put(message);
     if (result === 'rejected') {
-      this.#refuse(message, `${MAX_COMMANDS} commands wait for this device already: send slower, or wait for their responses`);
+      this.#refuse(
+        message,
+        `${MAX_COMMANDS} commands wait for this device already: send slower, or wait for their responses`,
+      );
       return 'full';
     }
     if (result === 'closed') {
@@ -98,7 +123,8 @@ export class CommsThreadGroup {
 
   /** Closes the link and opens it again with fresh framer and driver. */
   restart(reason: string): void {
-    this.#ctx.managing.put({ kind: 'restart', reason });
+    const { managing } = this.#ctx;
+    if (managing.length < MAX_REQUESTS) managing.put({ kind: 'restart', reason });
   }
 
   /** Wall-clock ms of the next attempt while backing off or parked; else 0. */
@@ -121,41 +147,63 @@ export class CommsThreadGroup {
       settings,
       flag: new ConnectionFlag(),
       counters: this.counters,
-      // The receive thread bounds the bytes itself; the slack is for the markers that must always fit between them.
-      received: registry.allocate<ReceiveItem>({ capacity: Number.MAX_SAFE_INTEGER, whenFull: 'reject', weigh: weighReceived }),
+      // Bounded by who puts: the receive thread bounds the bytes itself, and the markers between them must always fit.
+      received: registry.allocate<ReceiveItem>({ ...UNBOUNDED, weigh: weighReceived }),
       up: registry.allocate<UpItem>({ capacity: settings.queue_size, whenFull: 'reject', weigh: weighUp }),
       down: registry.allocate<DownItem>({ capacity: MAX_COMMANDS, whenFull: 'reject' }),
-      managing: registry.allocate<ManagerItem>({ capacity: 64, whenFull: 'reject' }),
+      // The same: a loss or a crash must not get lost. There are few of each per link.
+      managing: registry.allocate<ManagerItem>(UNBOUNDED),
       lease: undefined,
       decoder: undefined,
       isSilent: false,
+      isPaused: false,
+      heardAt: 0,
     };
   }
 
   #makeDecoder(sink: DecoderSink): Decoder {
     const { driver, options, framing } = this.#options.plan;
     const { commands } = driver;
-    return new Decoder({ framer: makeFramer(framing), instance: driver.create(options), out: sink, ...(commands && { commands }) });
+    return new Decoder({
+      framer: makeFramer(framing),
+      instance: driver.create(options),
+      out: sink,
+      ...(commands && { commands }),
+    });
   }
 
   #makeManager(receive: ReceiveThread, send: SendThread): ManagerThread {
-    const { opener, reopens = true, address, intensity, plan } = this.#options;
-    const hello = plan.driver.hello?.(plan.options) ?? [];
-    const polls = plan.driver.poll?.(plan.options) ?? [];
-    const framer = hello.length + polls.length > 0 ? makeFramer(plan.framing) : undefined;
-    const wrap = (payload: Uint8Array): Buffer => framer?.wrap(payload) ?? Buffer.from(payload);
+    const { opener, reopens = true, intensity } = this.#options;
     return new ManagerThread(this.#ctx, {
       state: this.group.state,
       opener,
       reopens,
-      intake: (link, chunk) => receive.intake(link, chunk),
-      sendLetsGo: (lease) => send.letGo(lease),
+      announce: (state) => this.#announce(state),
+      receive,
+      send,
       restartThread: (label) => this.group.restart(label),
-      announces: address === undefined,
-      hello: hello.map(wrap),
-      polls: polls.map((poll) => ({ ...poll, payload: wrap(poll.payload) })),
+      greeting: () => this.#greeting(),
       ...(intensity && { intensity }),
     });
+  }
+
+  #greeting(): Greeting {
+    const { driver, options, framing } = this.#options.plan;
+    const hello = driver.hello?.(options) ?? [];
+    const polls = driver.poll?.(options) ?? [];
+    if (hello.length + polls.length === 0) return { hello: [], polls: [] };
+    const framer = makeFramer(framing);
+    return {
+      hello: hello.map((payload) => framer.wrap(payload)),
+      polls: polls.map((poll) => ({ ...poll, payload: framer.wrap(poll.payload) })),
+    };
+  }
+
+  /** A connection that is over is `gone`, but only once its last reading has left: see #onClosed. */
+  #announce(state: 'online' | 'offline'): void {
+    const { address, reopens = true, relay, id } = this.#options;
+    if (address !== undefined || (state === 'offline' && !reopens)) return;
+    relay.offer({ kind: 'availability', device: id, state });
   }
 
   #addThreads(receive: ReceiveThread, send: SendThread): void {
@@ -175,21 +223,41 @@ export class CommsThreadGroup {
     this.#options.onEnded?.();
   }
 
+  /** The last word on a device: what went through it. For a connection, which comes and goes, only at level debug. */
+  #tellTotals(): void {
+    const { reopens = true } = this.#options;
+    const { log, counters } = this.#ctx;
+    const text = `closed: ${counters.readings} readings from ${counters.bytesIn} bytes`;
+    if (reopens) log.info({ counters }, text);
+    else log.debug({ counters }, text);
+  }
+
   /** Receive and send are restarted by the manager; the manager itself, having crashed, is restarted here. */
   #onCrash(label: string, error: unknown): void {
     const { registry, id, clock } = this.#options;
     registry.emit({ kind: 'crash', group: id, thread: label, error });
-    if (label !== 'manager') {
+    if (label !== 'manager' && !this.group.isClosing) {
       this.#ctx.managing.put({ kind: 'crash', thread: label, error });
       return;
     }
-    this.#ctx.log.error({ thread: label, err: error }, 'manager thread crashed: restarting it in a second; this is a bug in ferrule');
-    clock.after(1000, () => this.group.restart('manager'));
+    this.counters.crashes += 1;
+    this.#ctx.log.error({ thread: label, err: error }, `${label} thread crashed: ${messageOf(error)}`);
+    if (!this.group.isClosing) this.#restarting = clock.after(CRASHED_MANAGER_MS, () => this.group.restart('manager'));
+  }
+
+  #onClosed(): void {
+    this.#tellTotals();
+    const { registry, relay, id, address, reopens = true } = this.#options;
+    this.#restarting?.cancel();
+    registry.remove(this.group);
+    if (!reopens && address === undefined) relay.offer({ kind: 'availability', device: id, state: 'gone' });
   }
 }
 
+const UNBOUNDED = { capacity: Number.MAX_SAFE_INTEGER, whenFull: 'reject' } as const;
+
 function weighReceived(item: ReceiveItem): number {
-  return Buffer.isBuffer(item) ? item.length : 1;
+  return item.kind === 'chunk' ? item.bytes.length : 1;
 }
 
 /** Memory that an item holds on to: its buffer, and about 64 bytes for the objects around it. */

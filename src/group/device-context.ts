@@ -10,19 +10,34 @@ import type { Decoder } from '../device/decoder.js';
 import type { Link, LinkLoss } from '../device/link.js';
 import type { Command, DeadLetterUp, Qos, ReadingsUp, Relay } from '../device/message.js';
 
-/** What the receive thread finds in its inbox: bytes, and in its place among them the end of the link. */
+/** What the receive thread finds in its inbox: bytes, and in their place among them silence and the end of the link. */
 export type ReceiveItem =
-  | Buffer
-  | { readonly kind: 'ended'; readonly lease: Lease<Link>; readonly loss: LinkLoss };
+  /** `at`: monotonic ms of its arrival, `wall`: the same for people. */
+  | { readonly kind: 'chunk'; readonly bytes: Buffer; readonly at: number; readonly wall: number }
+  /** Nothing has come for as long as the decoder waits. */
+  | { readonly kind: 'quiet'; readonly at: number }
+  /** No more bytes of this link. `isFresh`: those of the next one get a new framer and a new driver. */
+  | { readonly kind: 'ended'; readonly isFresh: boolean };
 
 /** What the send thread finds in its two lanes. */
 export type UpItem = ReadingsUp | DeadLetterUp;
-export type DownItem = Command | { readonly kind: 'payload'; readonly bytes: Buffer; readonly why: 'hello' | 'poll' };
+export type DownItem = Command | Payload;
+
+/** Bytes that the driver wants sent by itself. */
+export interface Payload {
+  readonly kind: 'payload';
+  readonly bytes: Buffer;
+  readonly why: 'hello' | 'poll';
+  /** True from being queued to being taken: a poll is not queued twice. */
+  isWaiting: boolean;
+}
 
 /** What the manager thread is told. */
 export type ManagerItem =
   | { readonly kind: 'lost'; readonly lease: Lease<Link>; readonly loss: LinkLoss }
   | { readonly kind: 'crash'; readonly thread: string; readonly error: unknown }
+  /** Nothing received for `silent_after`; and after that: something received. */
+  | { readonly kind: 'quiet' }
   | { readonly kind: 'heard' }
   | { readonly kind: 'restart'; readonly reason: string };
 
@@ -86,8 +101,12 @@ export interface DeviceContext {
   readonly managing: MessageQueue<ManagerItem>;
   /** The open link, while there is one. */
   lease: Lease<Link> | undefined;
-  /** Framer and driver; undefined until first needed and after a crash, so that a fresh one is made. */
+  /** Framer and driver; undefined until first needed, and where a fresh one is wanted. */
   decoder: Decoder | undefined;
   /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
   isSilent: boolean;
+  /** True while the receive thread has paused the link: who is not listened to is not silent. */
+  isPaused: boolean;
+  /** Monotonic ms of the last bytes, or of the moment from which on they are waited for. */
+  heardAt: number;
 }

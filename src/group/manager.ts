@@ -3,22 +3,34 @@
 //
 //   connecting -> open ok  -> online  -> lost  -> backing-off -> connecting      (weather: for ever, full jitter)
 //              -> open err -> backing-off                                        crash: restart, or park and probe
+//
+// While the group closes it keeps the link until the others have worked off what they have, and opens none any more.
 
-import { sleep, type Timer } from '../core/clock.js';
-import { messageOf } from '../core/errors.js';
+import { sleep } from '../core/clock.js';
 import { Lease } from '../core/lease.js';
 import type { GroupState } from '../core/lifecycle.js';
-import type { Taken } from '../core/queue.js';
-import { type Backoff, backoffDelay, DEFAULT_INTENSITY, decideRestart, type RestartIntensity } from '../core/restart-policy.js';
+import type { RestartIntensity } from '../core/restart-policy.js';
 import type { StateMachine } from '../core/state-machine.js';
 import type { Thread } from '../core/thread.js';
-import type { Poll } from '../device/driver.js';
-import { type Link, LinkError, type LinkHandlers, type LinkLoss, type LinkOpener } from '../device/link.js';
+import { type Link, LinkError, type LinkOpener } from '../device/link.js';
 import type { DeviceContext, ManagerItem } from './device-context.js';
+import { writeFailSafe } from './fail-safe.js';
+import { type Greeting, greet } from './greeting.js';
+import { type Ending, type Pause, Recovery } from './recovery.js';
+import { SilenceWatch } from './silence-watch.js';
 
 const HOLDER = 'manager';
-/** Longest that the fail-safe bytes may take to leave at a shutdown, ms. */
-const FAIL_SAFE_MS = 1000;
+/** Longest that a write at hand may hold a link that we end, ms. */
+const LET_GO_MS = 1000;
+/** A link that was up for this long has worked, even if nothing came. */
+const WORKED_MS = 10_000;
+/** A hint that the device is back is not acted on sooner than this, ms: hints that never end must not spin. */
+const SHORTEST_RETRY_MS = 20;
+
+/** What the manager knows of the other two threads. */
+export interface LinkUser {
+  letGo(lease: Lease<Link>, isFresh: boolean): void;
+}
 
 /** What the manager needs of its group and its neighbours in it. */
 export interface ManagerParts {
@@ -26,33 +38,37 @@ export interface ManagerParts {
   readonly opener: LinkOpener;
   /** False for an accepted connection: when it is lost, the group has done its work. */
   readonly reopens: boolean;
-  /** False for connections that share the topics of their listener: the listener's availability stands for them. */
-  readonly announces: boolean;
-  readonly intake: (link: Link, chunk: Buffer) => void;
-  readonly sendLetsGo: (lease: Lease<Link>) => void;
+  /** Called with 'online' and 'offline' as the link comes and goes. */
+  readonly announce: (state: 'online' | 'offline') => void;
+  readonly receive: LinkUser & { intake(link: Link, chunk: Buffer): void };
+  readonly send: LinkUser;
   readonly restartThread: (label: string) => void;
-  readonly hello: readonly Buffer[];
-  readonly polls: readonly Poll[];
+  /** What the driver wants sent by itself. Driver's code: may throw. */
+  readonly greeting: () => Greeting;
   readonly intensity?: RestartIntensity;
 }
-
-type Served = { readonly why: 'finish' } | { readonly why: 'lost'; readonly loss: LinkLoss } | Crash | Restart;
-type Crash = { readonly why: 'crash'; readonly thread: string; readonly error: unknown };
-type Restart = { readonly why: 'restart'; readonly reason: string };
 
 export class ManagerThread {
   readonly #ctx: DeviceContext;
   readonly #parts: ManagerParts;
-  #attempt = 0;
-  #crashes: readonly number[] = [];
+  readonly #recovery: Recovery;
+  readonly #silence: SilenceWatch;
+  /** Threads that have crashed and wait for a successor. */
   readonly #crashed = new Set<string>();
+  /** Since when there is no link, for the log; undefined before the first. */
   #awaySince: number | undefined;
-  #lastComplaint = '';
   #nextRetryAt = 0;
+  /** Why the fail-safe bytes have not been written. */
+  #unsafe: string | undefined = 'there is no link';
 
   constructor(ctx: DeviceContext, parts: ManagerParts) {
     this.#ctx = ctx;
     this.#parts = parts;
+    const { clock, log, settings } = ctx;
+    const backoff = { firstMs: settings.reconnect.first, maxMs: settings.reconnect.max };
+    const { intensity } = parts;
+    this.#recovery = new Recovery({ clock, log, backoff, ...(intensity && { intensity }) });
+    this.#silence = new SilenceWatch(ctx);
   }
 
   /** Wall-clock ms of the next attempt to open, while backing off or parked; else 0. */
@@ -62,130 +78,130 @@ export class ManagerThread {
 
   /** The thread's body. Ends on finish, or when a link that cannot be reopened is gone. */
   async run(thread: Thread): Promise<void> {
-    const stop = thread.finishSignal;
     let reason = 'start';
-    while (!stop.aborted) {
-      this.#go('connecting', reason);
-      thread.busy(`opening ${this.#parts.opener.name}`);
-      const opened = await this.#open(stop);
-      thread.idle();
-      if (stop.aborted && opened instanceof Error) return;
-      const ending = opened instanceof Error ? opened : await this.#serve(opened, thread);
-      if (!this.#parts.reopens || stop.aborted) return;
-      reason = await this.#pause(ending, stop);
+    while (!this.#isOver(thread)) {
+      this.#restartCrashed();
+      this.#goConnecting(reason);
+      const pause = await this.#connect(thread);
+      if (pause === 'finish' || !this.#parts.reopens) break;
+      reason = await this.#wait(pause, thread.finishSignal);
     }
+    this.#restartCrashed(); // what a crash has left unread is still worked off
+    this.#tellUnsafe();
   }
 
-  async #open(stop: AbortSignal): Promise<Link | LinkError> {
+  /** One attempt, and the life of the link if it works. Answers what to do next. */
+  async #connect(thread: Thread): Promise<Pause | 'finish'> {
+    thread.busy(`opening ${this.#parts.opener.name}`);
+    const opened = await this.#open(thread.finishSignal);
+    thread.idle();
+    return 'why' in opened ? this.#conclude(opened) : this.#serve(opened, thread);
+  }
+
+  async #open(stop: AbortSignal): Promise<Link | Ending> {
     try {
       return await this.#parts.opener.open(stop);
     } catch (error) {
-      if (error instanceof LinkError) return error;
-      throw error; // an opener promises LinkErrors: anything else is a bug, and this thread's crash
+      if (error instanceof LinkError) return { why: 'unopened', error };
+      return { why: 'crash', thread: HOLDER, error }; // an opener promises LinkErrors: anything else is a bug
     }
   }
 
   /** From an open link to its end. */
-  async #serve(link: Link, thread: Thread): Promise<Served> {
+  async #serve(link: Link, thread: Thread): Promise<Pause | 'finish'> {
+    const { clock, counters } = this.#ctx;
+    const [openedAt, bytesBefore] = [clock.now(), counters.bytesIn];
     const lease = this.#take(link);
-    this.#announce(link);
-    const polls = this.#startPolling();
+    let isFresh = true;
     try {
-      const served = await this.#watch(lease, thread.finishSignal);
-      if (served.why === 'finish') await this.#failSafe(lease);
-      return served;
+      const ending = await this.#live(lease, thread);
+      if (ending === 'finish') {
+        this.#unsafe = await writeFailSafe(this.#ctx);
+        return 'finish';
+      }
+      isFresh = ending.why !== 'lost';
+      // An open that gave nothing and was lost at once is no success: it backs off further.
+      if (counters.bytesIn > bytesBefore || clock.now() - openedAt >= WORKED_MS) this.#recovery.worked();
+      this.#awaySince = clock.now();
+      return this.#conclude(ending);
     } finally {
-      for (const poll of polls) poll.cancel();
-      await this.#letGo(lease, thread);
+      await this.#letGo(lease, thread, isFresh);
     }
   }
 
   #take(link: Link): Lease<Link> {
-    const { received, managing, flag } = this.#ctx;
-    for (const label of this.#crashed) this.#parts.restartThread(label);
-    this.#crashed.clear();
+    const { managing, flag } = this.#ctx;
     const lease = new Lease(link, (open) => open.close());
     for (const holder of [HOLDER, 'receive', 'send']) lease.enter(holder);
     this.#ctx.lease = lease;
     flag.raise();
-    const handlers: LinkHandlers = {
-      onChunk: (chunk) => this.#parts.intake(link, chunk),
+    link.attach({
+      onChunk: (chunk) => this.#parts.receive.intake(link, chunk),
       onLost: (loss) => {
-        flag.clear();
-        if (received.put({ kind: 'ended', lease, loss }) !== 'queued') lease.leave('receive');
+        if (this.#ctx.lease === lease) flag.clear();
         managing.put({ kind: 'lost', lease, loss });
       },
-    };
-    link.attach(handlers);
+    });
     return lease;
   }
 
-  #announce(link: Link): void {
-    const { address, log, relay, clock, counters } = this.#ctx;
-    const awayMs = this.#awaySince === undefined ? undefined : Math.round(clock.now() - this.#awaySince);
-    if (awayMs !== undefined) counters.reconnects += 1;
-    this.#awaySince = undefined;
-    this.#attempt = 0;
-    this.#lastComplaint = '';
-    this.#go('online', link.name);
-    if (this.#parts.announces) relay.offer({ kind: 'availability', device: address, state: 'online' });
-    if (!this.#parts.reopens) log.debug({ thread: HOLDER, link: link.name }, 'connected');
-    else if (awayMs === undefined) log.info({ thread: HOLDER, link: link.name }, `online on ${link.name}`);
-    else log.info({ thread: HOLDER, link: link.name, away_ms: awayMs }, `online again on ${link.name} after ${awayMs} ms`);
-    for (const bytes of this.#parts.hello) this.#ctx.down.put({ kind: 'payload', bytes, why: 'hello' });
-  }
-
-  #startPolling(): Timer[] {
-    return this.#parts.polls.map((poll) => this.#pollEvery(Buffer.from(poll.payload), poll.everyMs));
-  }
-
-  #pollEvery(bytes: Buffer, everyMs: number): Timer {
-    const { clock, down } = this.#ctx;
-    let timer = clock.after(everyMs, tick);
-    function tick(): void {
-      down.put({ kind: 'payload', bytes, why: 'poll' }); // a full lane skips this poll: the device is behind already
-      timer = clock.after(everyMs, tick);
+  /** Greets the device, then waits for the end of the link. */
+  async #live(lease: Lease<Link>, thread: Thread): Promise<Ending | 'finish'> {
+    if (this.#isOver(thread)) return 'finish';
+    let greeting: Greeting;
+    try {
+      greeting = this.#parts.greeting();
+    } catch (error) {
+      return { why: 'crash', thread: HOLDER, error };
     }
-    return { cancel: () => timer.cancel() };
+    this.#announce(lease.resource);
+    const stopPolls = greet(this.#ctx, greeting);
+    this.#silence.start();
+    try {
+      return await this.#watch(lease);
+    } finally {
+      stopPolls();
+      this.#silence.cancel();
+    }
+  }
+
+  #announce(link: Link): void {
+    const { log, clock, counters } = this.#ctx;
+    const fields = { thread: HOLDER, link: link.name };
+    this.#go('online', link.name);
+    this.#parts.announce('online');
+    if (!this.#parts.reopens) {
+      log.debug(fields, 'connected');
+    } else if (this.#awaySince === undefined) {
+      log.info(fields, `online on ${link.name}`);
+    } else {
+      counters.reconnects += 1;
+      const awayMs = Math.round(clock.now() - this.#awaySince);
+      log.info({ ...fields, away_ms: awayMs }, `online again on ${link.name} after ${awayMs} ms`);
+    }
   }
 
   /** Waits for the end of the link; on the way, notices a device that has fallen silent and one that speaks again. */
-  async #watch(lease: Lease<Link>, stop: AbortSignal): Promise<Served> {
-    while (!stop.aborted) {
-      const item = await this.#nextItem(stop);
-      if (item === 'finish') break;
-      if (item === 'quiet') this.#fallSilent();
-      else if (item.kind === 'heard') this.#go('online', 'the device speaks again');
-      else if (item.kind === 'crash') return { why: 'crash', thread: item.thread, error: item.error };
-      else if (item.kind === 'restart') return { why: 'restart', reason: item.reason };
-      else if (item.lease === lease) return { why: 'lost', loss: item.loss };
+  async #watch(lease: Lease<Link>): Promise<Ending | 'finish'> {
+    const { managing } = this.#ctx;
+    for (let taken = await managing.take(); taken.ok; taken = await managing.take()) {
+      const { item } = taken;
+      if (item.kind === 'quiet') this.#onQuiet();
+      else if (item.kind === 'heard') this.#onHeard();
+      else if (item.kind === 'lost') {
+        if (item.lease === lease) return { why: 'lost', loss: item.loss };
+      } else if (!this.#isClosing) return endingOf(item);
     }
-    return { why: 'finish' };
+    return 'finish';
   }
 
-  async #nextItem(stop: AbortSignal): Promise<ManagerItem | 'finish' | 'quiet'> {
-    const { managing, settings } = this.#ctx;
-    if (settings.silent_after === 0 || this.#ctx.isSilent) {
-      const taken = await managing.take(stop);
-      return taken.ok ? taken.item : 'finish';
+  #onQuiet(): void {
+    const { log, settings, clock, heardAt } = this.#ctx;
+    if (this.#ctx.isSilent) return;
+    if (clock.now() - heardAt < settings.silent_after) {
+      this.#silence.start(); // something came just now
+      return;
     }
-    const { clock, counters } = this.#ctx;
-    const heardAt = Math.max(counters.lastHeardAt, this.#parts.state.since);
-    const waitMs = heardAt + settings.silent_after - clock.wall();
-    if (waitMs <= 0) return 'quiet';
-    const quiet = new AbortController();
-    const timer = clock.after(waitMs, () => quiet.abort());
-    const onStop = (): void => quiet.abort();
-    stop.addEventListener('abort', onStop, { once: true });
-    const taken = await managing.take(quiet.signal);
-    timer.cancel();
-    stop.removeEventListener('abort', onStop);
-    if (taken.ok) return taken.item;
-    return stop.aborted || taken.why === 'closed' ? 'finish' : this.#nextItem(stop);
-  }
-
-  #fallSilent(): void {
-    const { log, settings } = this.#ctx;
     this.#ctx.isSilent = true;
     this.#go('silent', `nothing received for ${settings.silent_after} ms`);
     log.warn(
@@ -194,144 +210,137 @@ export class ManagerThread {
     );
   }
 
-  async #failSafe(lease: Lease<Link>): Promise<void> {
-    const { settings, log, clock, flag } = this.#ctx;
-    const bytes = settings.on_shutdown;
-    if (bytes === undefined || !flag.isUp) return;
-    const overrun = new AbortController();
-    const outcome = await Promise.race([
-      lease.resource.write(bytes),
-      sleep(clock, FAIL_SAFE_MS, overrun.signal).then(() => 'overrun' as const),
-    ]);
-    overrun.abort();
-    if (outcome === 'written') log.info({ thread: HOLDER, bytes: bytes.length }, 'on_shutdown bytes written');
-    else log.error({ thread: HOLDER, outcome }, 'on_shutdown bytes could not be written: check that the device is in a safe state');
+  #onHeard(): void {
+    if (this.#parts.state.state !== 'silent') return;
+    this.#go('online', 'the device speaks again');
+    this.#ctx.log.info({ thread: HOLDER }, 'the device speaks again');
+    this.#silence.start();
   }
 
-  /** Leaves the link and waits until the last thread has: it is closed by then. */
-  async #letGo(lease: Lease<Link>, thread: Thread): Promise<void> {
-    const { flag, relay, address } = this.#ctx;
-    const wasUp = flag.clear();
+  /** Ends the use of the link by all threads; it is closed when this returns. */
+  async #letGo(lease: Lease<Link>, thread: Thread, isFresh: boolean): Promise<void> {
+    const { flag, clock } = this.#ctx;
+    flag.clear();
     this.#ctx.isSilent = false;
     this.#ctx.lease = undefined;
-    if (this.#parts.announces) {
-      relay.offer({ kind: 'availability', device: address, state: this.#parts.reopens ? 'offline' : 'gone' });
-    }
-    // Found up: the end is ours (finish, crash, restart), so the receive thread has not been told by the link.
-    if (wasUp) this.#tellReceive(lease);
-    this.#parts.sendLetsGo(lease);
+    this.#parts.announce('offline');
+    this.#parts.receive.letGo(lease, isFresh);
+    this.#parts.send.letGo(lease, isFresh);
     lease.leave(HOLDER);
-    const force = (): void => lease.force(); // a thread that is stuck must not keep the port open for ever
-    if (thread.state === 'aborting') force();
-    else thread.abortSignal.addEventListener('abort', force, { once: true });
+    // A write that flow control holds may hang for ever, and must not keep the port open for as long.
+    if (thread.state === 'aborting') lease.force();
+    const timer = clock.after(LET_GO_MS, () => lease.force());
     await lease.closed;
-    thread.abortSignal.removeEventListener('abort', force);
+    timer.cancel();
   }
 
-  #tellReceive(lease: Lease<Link>): void {
-    const loss: LinkLoss = { trouble: 'closed', detail: 'closed by the gateway' };
-    if (this.#ctx.received.put({ kind: 'ended', lease, loss }) !== 'queued') lease.leave('receive');
+  #tellUnsafe(): void {
+    const { log, settings } = this.#ctx;
+    if (settings.on_shutdown === undefined || this.#unsafe === undefined || !this.#parts.reopens) return;
+    const text = `on_shutdown bytes could not be written (${this.#unsafe}): check that the device is in a safe state`;
+    log.error({ thread: HOLDER }, text);
   }
 
-  /** Decides what to do about the end of a link or a failed attempt, waits, and answers the reason of the next attempt. */
-  async #pause(ending: LinkError | Served, stop: AbortSignal): Promise<string> {
-    this.#awaySince ??= this.#ctx.clock.now();
-    let next: string | Crash | Restart = 'time to try again';
-    let why = ending;
-    do {
-      next = await this.#pauseFor(why, stop);
-      if (typeof next !== 'string') why = next;
-    } while (typeof next !== 'string');
-    return next;
-  }
-
-  #pauseFor(ending: LinkError | Served, stop: AbortSignal): Promise<string | Crash | Restart> {
-    if (ending instanceof Error) return this.#pauseForWeather(ending.message, stop);
-    if (ending.why === 'crash') return this.#pauseAfterCrash(ending, stop);
-    if (ending.why === 'lost') return this.#pauseForWeather(`link lost: ${ending.loss.detail}`, stop);
-    const reason = ending.why === 'restart' ? ending.reason : 'shutdown';
-    this.#go('backing-off', reason);
-    return Promise.resolve(reason);
-  }
-
-  #pauseForWeather(reason: string, stop: AbortSignal): Promise<string | Crash | Restart> {
-    const delayMs = backoffDelay(this.#backoff, this.#attempt, this.#ctx.clock.random());
-    this.#attempt += 1;
-    this.#complain(reason, delayMs);
-    this.#go('backing-off', reason);
-    return this.#waitToRetry(delayMs, stop, this.#parts.opener.changed?.bind(this.#parts.opener));
-  }
-
-  #pauseAfterCrash(crash: Crash, stop: AbortSignal): Promise<string | Crash | Restart> {
-    const { clock, log, counters } = this.#ctx;
-    const intensity = this.#parts.intensity ?? DEFAULT_INTENSITY;
-    counters.crashes += 1;
-    this.#crashed.add(crash.thread);
-    this.#ctx.decoder = undefined;
-    const decision = decideRestart(this.#crashes, clock.now(), clock.random(), this.#backoff, intensity);
-    this.#crashes = decision.crashes;
-    const text = `${crash.thread} thread crashed: ${messageOf(crash.error)}`;
-    const fields = { thread: crash.thread, err: crash.error, retry_in_ms: Math.round(decision.afterMs) };
-    if (decision.action === 'park') {
-      const limit = `more than ${intensity.max} crashes within ${intensity.windowMs / 1000} s`;
-      log.error(fields, `${text}; ${limit}: parked, tried again later; this is a bug in the driver, see the stack`);
-    } else {
-      log.error(fields, `${text}; restarting it`);
+  /** Notes the end of a link or of an attempt, and decides what to do about it. */
+  #conclude(ending: Ending): Pause | 'finish' {
+    if (this.#isClosing) return 'finish';
+    if (ending.why === 'crash') {
+      this.#ctx.counters.crashes += 1;
+      this.#crashed.add(ending.thread);
     }
-    this.#go(decision.action === 'park' ? 'parked' : 'backing-off', text);
-    return this.#waitToRetry(decision.afterMs, stop);
+    if (!this.#parts.reopens && ending.why === 'lost') {
+      this.#ctx.log.debug({ thread: HOLDER }, `link lost: ${ending.loss.detail}`);
+      return 'finish';
+    }
+    const pause = this.#recovery.judge(ending);
+    this.#go(pause.state, pause.reason);
+    return pause;
   }
 
-  get #backoff(): Backoff {
-    const { first, max } = this.#ctx.settings.reconnect;
-    return { firstMs: first, maxMs: max };
+  /** Waits for the time of the next attempt, and answers its reason. Crashes on the way are counted and wait longer. */
+  async #wait(first: Pause, stop: AbortSignal): Promise<string> {
+    for (let pause = first; ; ) {
+      this.#nextRetryAt = this.#ctx.clock.wall() + pause.delayMs;
+      const next = pause.delayMs === 0 ? (this.#early() ?? pause.reason) : await this.#waitOnce(pause, stop);
+      this.#nextRetryAt = 0;
+      if (typeof next === 'string') return next;
+      const worse = this.#conclude(next);
+      if (worse === 'finish') return 'closing';
+      pause = worse;
+    }
   }
 
-  /** Waits out a delay; ends early when the device may be back, a restart is asked for, or a thread crashes meanwhile. */
-  async #waitToRetry(
-    delayMs: number,
-    stop: AbortSignal,
-    changed?: (signal: AbortSignal) => Promise<void>,
-  ): Promise<string | Crash | Restart> {
+  /** Waits out a pause; ends early when the device may be back, a restart is asked for, or a thread crashes meanwhile. */
+  async #waitOnce({ delayMs, isWeather }: Pause, stop: AbortSignal): Promise<string | Ending> {
     const { clock, managing } = this.#ctx;
-    this.#nextRetryAt = clock.wall() + delayMs;
+    const { opener } = this.#parts;
     const over = new AbortController();
     const end = (): void => over.abort();
     if (stop.aborted) end();
     stop.addEventListener('abort', end, { once: true });
-    const waits: Promise<string>[] = [sleep(clock, delayMs, over.signal).then(() => 'time to try again')];
-    if (changed) waits.push(changed(over.signal).then(() => 'the device node has changed'));
-    let next: string | Crash | Restart | undefined;
+    const waits = [sleep(clock, delayMs, over.signal).then(() => 'time to try again')];
+    if (isWeather && opener.changed) waits.push(this.#deviceChanged(opener.changed(over.signal), over.signal));
+    let next: string | Ending | undefined;
     while (next === undefined) {
       const woken = await Promise.race([...waits, managing.ready(over.signal)]);
-      next = woken === 'ready' ? this.#early(managing.poll()) : woken;
+      next = woken === 'ready' ? this.#early() : woken;
     }
     over.abort();
     stop.removeEventListener('abort', end);
-    this.#nextRetryAt = 0;
     return next;
   }
 
-  /** What a message that came during a wait means for it; echoes of the link that has gone mean nothing. */
-  #early(taken: Taken<ManagerItem> | undefined): Crash | Restart | undefined {
-    const item = taken?.ok ? taken.item : undefined;
-    if (item?.kind === 'crash') return { why: 'crash', thread: item.thread, error: item.error };
-    if (item?.kind === 'restart') return { why: 'restart', reason: item.reason };
-    return undefined;
+  async #deviceChanged(changed: Promise<void>, over: AbortSignal): Promise<string> {
+    await changed;
+    await sleep(this.#ctx.clock, SHORTEST_RETRY_MS, over);
+    return 'the device node has changed';
   }
 
-  /** One line per kind of trouble: a device that stays away does not fill the log. */
-  #complain(reason: string, delayMs: number): void {
-    const { log } = this.#ctx;
-    const fields = { thread: HOLDER, retry_in_ms: Math.round(delayMs) };
-    if (reason === this.#lastComplaint) log.debug(fields, reason);
-    else log.warn(fields, `${reason}; trying again until it works`);
-    this.#lastComplaint = reason;
+  /** What messages that came during a wait mean for it; echoes of the link that has gone mean nothing. */
+  #early(): Ending | undefined {
+    let restart: Ending | undefined;
+    for (const item of this.#ctx.managing.drain()) {
+      if (item.kind === 'crash') this.#crashed.add(item.thread);
+      if (item.kind === 'crash' || item.kind === 'restart') restart = worseOf(restart, endingOf(item));
+    }
+    return restart;
+  }
+
+  #restartCrashed(): void {
+    for (const label of this.#crashed) this.#parts.restartThread(label);
+    this.#crashed.clear();
+  }
+
+  #isOver(thread: Thread): boolean {
+    return thread.isStopping || this.#isClosing;
+  }
+
+  get #isClosing(): boolean {
+    const { state } = this.#parts.state;
+    return state === 'closing' || state === 'closed';
+  }
+
+  /** Also from where a manager that has crashed left off. */
+  #goConnecting(reason: string): void {
+    const { state } = this.#parts;
+    if (!state.can('connecting')) this.#go('backing-off', 'the manager thread has been restarted');
+    this.#go('connecting', reason);
   }
 
   #go(to: GroupState, reason: string): void {
     const { state } = this.#parts;
-    if (state.state === to || state.state === 'closing' || state.state === 'closed') return;
-    state.go(to, reason);
+    // What is parked stays so until it is tried again.
+    const isStill = state.state === to || (state.state === 'parked' && to === 'backing-off');
+    if (!isStill && !this.#isClosing) state.go(to, reason);
   }
+}
+
+function endingOf(item: Extract<ManagerItem, { kind: 'crash' | 'restart' }>): Ending {
+  if (item.kind === 'crash') return { why: 'crash', thread: item.thread, error: item.error };
+  return { why: 'restart', reason: item.reason };
+}
+
+/** Of several endings the one that decides: a crash. */
+function worseOf(one: Ending | undefined, other: Ending): Ending {
+  return one?.why === 'crash' ? one : other;
 }

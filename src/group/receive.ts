@@ -2,10 +2,11 @@
 //
 //   link.onChunk -> intake() -> [received] -> run(): decoder -> readings -> [up] -> send thread
 //
-// It owns the two timers that framing needs (a gap that ends a frame, quiet that settles a reading) and the flow control:
-// a link that can pause is paused while the device's queue is full; a line that cannot loses the oldest readings, counted.
+// It owns the timer that framing needs (a gap that ends a frame, quiet that settles a reading) and the flow control: a link
+// that can pause is paused while the way up is full; a line that cannot loses the oldest readings, counted.
 
 import type { Timer } from '../core/clock.js';
+import type { Lease } from '../core/lease.js';
 import type { Thread } from '../core/thread.js';
 import type { Decoder, DecoderSink } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
@@ -26,11 +27,15 @@ export class ReceiveThread implements DecoderSink {
   readonly #ctx: DeviceContext;
   readonly #makeDecoder: (sink: DecoderSink) => Decoder;
   readonly #deadLetters: DeadLetters;
-  #overflow: UpItem[] = [];
-  #isPaused = false;
-  #lastChunkAt = 0;
+  /** Items that found no room on the way up, in order. Short: nothing is decoded while there are any. */
+  readonly #overflow: UpItem[] = [];
+  #canPause = true;
+  #pausedLink: Link | undefined;
+  /** When the last chunk that was decoded had arrived: monotonic, and by the wall clock. */
+  #chunkAt = 0;
   #chunkWall = 0;
-  #gapTimer: Timer | undefined;
+  #quietTimer: Timer | undefined;
+  #framesBefore = 0;
 
   constructor(ctx: DeviceContext, makeDecoder: (sink: DecoderSink) => Decoder) {
     this.#ctx = ctx;
@@ -39,202 +44,239 @@ export class ReceiveThread implements DecoderSink {
   }
 
   /** Called by the link with every chunk. Synchronous: no promise between the wire and the queue. */
-  intake(link: Link, chunk: Buffer): void {
+  intake(link: Link, bytes: Buffer): void {
     const { received, counters, clock, managing } = this.#ctx;
-    counters.bytesIn += chunk.length;
-    counters.lastHeardAt = clock.wall();
+    const at = clock.now();
+    const wall = clock.wall();
+    counters.bytesIn += bytes.length;
+    counters.lastHeardAt = wall;
+    this.#ctx.heardAt = at;
     if (this.#ctx.isSilent) {
       this.#ctx.isSilent = false;
       managing.put({ kind: 'heard' });
     }
-    if (!link.canPause && received.weight + chunk.length > INTAKE_LIMIT) {
-      counters.droppedBytes += chunk.length;
-      return;
-    }
-    if (received.put(chunk) === 'closed') counters.droppedBytes += chunk.length;
-    if (link.canPause && !this.#isPaused && received.weight >= PAUSE_AT) {
-      this.#isPaused = true;
-      link.pause();
-    }
+    this.#canPause = link.canPause;
+    const isTooMuch = !link.canPause && received.weight + bytes.length > INTAKE_LIMIT;
+    if (isTooMuch || received.put({ kind: 'chunk', bytes, at, wall }) !== 'queued')
+      counters.droppedBytes += bytes.length;
+    if (link.canPause && received.weight >= PAUSE_AT) this.#pause(link);
   }
 
   /** The thread's body. Ends when its inbox is closed and worked off, or on abort. */
   async run(thread: Thread): Promise<void> {
-    const { received } = this.#ctx;
     try {
-      while ((await this.#next(thread)) === 'ready') {
-        thread.busy('decoding');
-        while (received.length > 0 && thread.state !== 'aborting') {
-          const taken = received.poll();
-          if (taken?.ok) this.#handle(taken.item);
-          if (this.#overflow.length > 0) await this.#waitForRoom(thread);
-        }
-        this.#unpause();
-      }
-      this.#endOfInput();
-      if (this.#overflow.length > 0) await this.#waitForRoom(thread);
+      await this.#work(thread);
+    } catch (error) {
+      this.#ctx.decoder = undefined;
+      await this.#waitForRoom(thread); // what was read before the fault is not lost with it
+      throw error;
     } finally {
-      this.#gapTimer?.cancel();
-      this.#gapTimer = undefined;
+      this.#cancelTimer();
       this.#ctx.lease?.leave(HOLDER);
     }
   }
 
   /** Shutdown: takes what the system has already received, then closes the inbox behind it. */
   finish(): void {
-    const lease = this.#ctx.lease;
-    const close = (): void => this.#ctx.received.close();
-    if (lease === undefined || !this.#ctx.flag.isUp) close();
-    else void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
+    const { lease, flag, received } = this.#ctx;
+    const close = (): void => received.close();
+    if (lease === undefined || !flag.isUp) {
+      close();
+      return;
+    }
+    this.#forgetPause(); // the end of intake makes a paused link flow again; should too much come, it is paused again
+    void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
+  }
+
+  /** Told by the manager that the link has ended. What was read is still decoded, then the partial frame reported. */
+  letGo(lease: Lease<Link>, isFresh: boolean): void {
+    this.#forgetPause();
+    this.#ctx.received.put({ kind: 'ended', isFresh });
+    lease.leave(HOLDER);
   }
 
   /** Framer and driver of the device, made on first use. The send thread encodes with the same one. */
   decoder(): Decoder {
-    this.#ctx.decoder ??= this.#makeDecoder(this);
+    if (this.#ctx.decoder === undefined) {
+      this.#ctx.decoder = this.#makeDecoder(this);
+      this.#framesBefore = 0;
+    }
     return this.#ctx.decoder;
   }
 
   /** From the decoder: readings that came together. */
   readings(batch: ReadingBatch): void {
     const { address, settings, counters } = this.#ctx;
-    const count = countOf(batch);
-    counters.readings += count;
-    this.#queue({ kind: 'readings', device: address, batch, qos: settings.qos, retain: settings.retain, at: this.#chunkWall });
+    counters.readings += countOf(batch);
+    const { qos, retain } = settings;
+    this.#queue({ kind: 'readings', device: address, batch, qos, retain, at: this.#chunkWall });
   }
 
   /** From the decoder: bytes that are no reading. */
   junk(reason: string, bytes: Buffer, droppedBytes: number): void {
-    this.#ctx.counters.junk += 1;
+    const { counters, log, up } = this.#ctx;
+    counters.junk += 1;
     const letter = this.#deadLetters.take(reason, bytes, droppedBytes);
     if (letter === undefined) return;
-    this.#ctx.log.warn({ thread: HOLDER, reason, bytes: bytes.length + droppedBytes, suppressed: letter.suppressed }, describeJunk(letter.reason));
+    const fields = { thread: HOLDER, reason, bytes: bytes.length + droppedBytes, suppressed: letter.suppressed };
+    log.warn(fields, `bytes that are no reading (${reason}); see dead_letter`);
     // A dead letter never holds up readings: without room for it, it stays a counter and a log line.
-    this.#ctx.up.put(letter);
+    if (up.fits(letter)) up.put(letter);
   }
 
-  async #next(thread: Thread): Promise<'ready' | 'closed' | 'aborted'> {
-    thread.idle();
-    return this.#ctx.received.ready();
+  async #work(thread: Thread): Promise<void> {
+    const { received } = this.#ctx;
+    for (thread.idle(); (await received.ready()) === 'ready'; thread.idle()) {
+      thread.busy('decoding');
+      while (received.length > 0) {
+        if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
+        const taken = received.poll();
+        if (taken?.ok) this.#handle(taken.item);
+        if (this.#overflow.length > 0) await this.#waitForRoom(thread);
+      }
+      this.#unpause();
+    }
+    this.#endOfInput();
+    await this.#waitForRoom(thread);
   }
 
   #handle(item: ReceiveItem): void {
-    if (Buffer.isBuffer(item)) {
-      this.#decode(item);
-    } else if (item.kind === 'ended') {
-      this.#endOfInput();
-      item.lease.leave(HOLDER);
-    }
+    if (item.kind === 'chunk') this.#decode(item);
+    else if (item.kind === 'quiet') this.#onQuiet(item.at);
+    else this.#endOfInput(item.isFresh);
   }
 
-  #decode(chunk: Buffer): void {
+  #decode({ bytes, at, wall }: { bytes: Buffer; at: number; wall: number }): void {
     const decoder = this.decoder();
-    const now = this.#ctx.clock.now();
-    const gapMs = decoder.gapMs;
-    // The timer may be late; a gap that has passed ends the frame before the new bytes are looked at.
-    if (gapMs !== undefined && decoder.held > 0 && now - this.#lastChunkAt >= gapMs) decoder.flush('gap');
-    this.#lastChunkAt = now;
-    this.#chunkWall = this.#ctx.clock.wall();
-    decoder.push(chunk);
-    this.#armTimer(decoder);
-  }
-
-  #endOfInput(): void {
-    const decoder = this.#ctx.decoder;
-    if (decoder === undefined) return;
-    this.#chunkWall = this.#ctx.clock.wall();
-    decoder.flush('end');
-    decoder.settle();
-  }
-
-  /** One timer serves both waits, and is not moved with every chunk: it looks at the last chunk's time when it fires. */
-  #armTimer(decoder: Decoder): void {
-    if (this.#gapTimer !== undefined) return;
-    const waitMs = dueAfter(decoder);
-    if (waitMs === undefined) return;
-    this.#gapTimer = this.#ctx.clock.after(waitMs, () => this.#onQuiet(decoder));
-  }
-
-  #onQuiet(decoder: Decoder): void {
-    this.#gapTimer = undefined;
-    const quietMs = this.#ctx.clock.now() - this.#lastChunkAt;
-    const waitMs = dueAfter(decoder);
-    if (waitMs === undefined || this.#ctx.decoder !== decoder) return;
-    if (quietMs < waitMs) {
-      this.#gapTimer = this.#ctx.clock.after(waitMs - quietMs, () => this.#onQuiet(decoder));
-      return;
-    }
-    this.#chunkWall = this.#ctx.clock.wall();
+    // The timer may be late, and so may this thread: what counts is when the bytes came.
+    this.#passQuiet(decoder, at);
+    this.#chunkAt = at;
+    this.#chunkWall = wall;
     try {
-      if (decoder.held > 0 && decoder.gapMs !== undefined) decoder.flush('gap');
-      if (decoder.hasUnsettled) decoder.settle();
-    } catch (error) {
-      // A timer has no thread to crash: hand the crash to the manager in the thread's name.
-      this.#ctx.managing.put({ kind: 'crash', thread: HOLDER, error });
+      decoder.push(bytes);
+    } finally {
+      this.#countFrames(decoder);
     }
     this.#armTimer(decoder);
+  }
+
+  #endOfInput(isFresh = false): void {
+    const { decoder } = this.#ctx;
+    this.#cancelTimer();
+    if (isFresh) this.#ctx.decoder = undefined;
+    decoder?.flush('end');
+    if (decoder) this.#countFrames(decoder);
+  }
+
+  #onQuiet(at: number): void {
+    const { decoder } = this.#ctx;
+    if (decoder === undefined) return;
+    this.#passQuiet(decoder, at);
+    this.#armTimer(decoder);
+  }
+
+  /** Does what silence from the last chunk until `at` calls for. */
+  #passQuiet(decoder: Decoder, at: number): void {
+    const quietMs = at - this.#chunkAt;
+    const { gapMs, settleMs } = decoder;
+    if (gapMs !== undefined && decoder.held > 0 && quietMs >= gapMs) decoder.flush('gap');
+    if (settleMs !== undefined && decoder.hasUnsettled && quietMs >= settleMs) decoder.settle();
+  }
+
+  /** One timer serves both waits, and is not moved with every chunk: it is set again if it was too early. */
+  #armTimer(decoder: Decoder): void {
+    const dueMs = dueAfter(decoder);
+    if (dueMs === undefined || this.#quietTimer !== undefined) return;
+    const { clock, received } = this.#ctx;
+    const waitMs = Math.max(0, this.#chunkAt + dueMs - clock.now());
+    this.#quietTimer = clock.after(waitMs, () => {
+      this.#quietTimer = undefined;
+      received.put({ kind: 'quiet', at: clock.now() });
+    });
+  }
+
+  #cancelTimer(): void {
+    this.#quietTimer?.cancel();
+    this.#quietTimer = undefined;
+  }
+
+  #countFrames(decoder: Decoder): void {
+    const { frames } = decoder.stats;
+    this.#ctx.counters.frames += frames - this.#framesBefore;
+    this.#framesBefore = frames;
   }
 
   #queue(item: UpItem): void {
-    const { up, lease } = this.#ctx;
     if (this.#overflow.length > 0) {
       this.#overflow.push(item);
       return;
     }
-    if (lease?.resource.canPause === false) this.#makeRoom();
-    if (up.put(item) === 'rejected') this.#overflow.push(item);
+    if (!this.#canPause) this.#makeRoom(item);
+    const outcome = this.#ctx.up.put(item);
+    if (outcome === 'rejected') this.#overflow.push(item);
+    else if (outcome === 'closed') this.#countDropped(item);
   }
 
   /** For a line that cannot wait: the oldest readings make room for the newest. */
-  #makeRoom(): void {
+  #makeRoom(item: UpItem): void {
     const { up, counters, log, settings } = this.#ctx;
-    while (!up.hasRoom) {
+    const before = counters.droppedReadings;
+    while (!up.closed && !up.fits(item)) {
       const oldest = up.poll();
-      if (!oldest?.ok) return;
-      const lost = oldest.item.kind === 'readings' ? countOf(oldest.item.batch) : 0;
-      if (counters.droppedReadings === 0 && lost > 0) {
-        log.warn(
-          { thread: HOLDER, queue_size: settings.queue_size },
-          'readings come in faster than they leave and a serial line cannot wait: the oldest are dropped and counted (see dropped in bridge/devices)',
-        );
-      }
-      counters.droppedReadings += lost;
+      if (oldest?.ok) this.#countDropped(oldest.item);
     }
+    if (before > 0 || counters.droppedReadings === 0) return;
+    log.warn(
+      { thread: HOLDER, queue_size: settings.queue_size },
+      'readings come in faster than they leave and a serial line cannot wait: the oldest are dropped and counted (see dropped_readings in bridge/devices)',
+    );
   }
 
   async #waitForRoom(thread: Thread): Promise<void> {
-    const waiting = this.#overflow;
-    this.#overflow = [];
-    for (const [index, item] of waiting.entries()) {
-      while (this.#ctx.up.put(item) === 'rejected') {
+    const { up } = this.#ctx;
+    for (let item = this.#overflow[0]; item !== undefined; item = this.#overflow[0]) {
+      const outcome = up.put(item);
+      if (outcome === 'rejected') {
         thread.idle();
-        const outcome = await this.#ctx.up.room(thread.abortSignal);
-        if (outcome !== 'room') {
-          this.#countLost(waiting.slice(index));
-          return;
-        }
+        await up.room(thread.abortSignal);
+        if (thread.state !== 'aborting') continue;
       }
+      if (outcome !== 'queued') this.#countDropped(item);
+      this.#overflow.shift();
     }
     thread.busy('decoding');
   }
 
-  #countLost(items: readonly UpItem[]): void {
-    for (const item of items) if (item.kind === 'readings') this.#ctx.counters.droppedReadings += countOf(item.batch);
+  #countDropped(item: UpItem): void {
+    if (item.kind === 'readings') this.#ctx.counters.droppedReadings += countOf(item.batch);
+  }
+
+  #pause(link: Link): void {
+    if (this.#pausedLink === link) return;
+    this.#pausedLink = link;
+    this.#ctx.isPaused = true;
+    link.pause();
   }
 
   #unpause(): void {
-    if (!this.#isPaused || this.#ctx.received.closed) return;
-    this.#isPaused = false;
-    this.#ctx.lease?.resource.resume();
+    const link = this.#pausedLink;
+    if (link === undefined) return;
+    this.#forgetPause();
+    link.resume();
+  }
+
+  #forgetPause(): void {
+    if (this.#pausedLink === undefined) return;
+    this.#pausedLink = undefined;
+    this.#ctx.isPaused = false;
+    this.#ctx.heardAt = this.#ctx.clock.now(); // while we did not listen, the device was not silent
   }
 }
 
+/** ms after the last bytes at which the decoder wants to be told of silence; undefined: it does not wait. */
 function dueAfter(decoder: Decoder): number | undefined {
   const gap = decoder.held > 0 ? decoder.gapMs : undefined;
   const settle = decoder.hasUnsettled ? decoder.settleMs : undefined;
   if (gap === undefined) return settle;
   return settle === undefined ? gap : Math.min(gap, settle);
-}
-
-function describeJunk(reason: string): string {
-  return `bytes that are no reading (${reason}); see dead_letter`;
 }

@@ -5,19 +5,25 @@
 
 import { messageOf } from '../core/errors.js';
 import type { Lease } from '../core/lease.js';
+import type { Taken } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
 import type { Decoder } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
-import type { Command, CommandStatus } from '../device/message.js';
-import type { DeviceContext, UpItem } from './device-context.js';
+import type { Command } from '../device/message.js';
+import { answer } from './answer.js';
+import type { DeviceContext, DownItem, UpItem } from './device-context.js';
 
 const HOLDER = 'send';
+const LOST = 'not sent: the link was lost while the command waited';
 
 export class SendThread {
   readonly #ctx: DeviceContext;
   readonly #decoder: () => Decoder;
+  /** Taken from the lane and not yet from us. Outlives a crash of the thread. */
   #holding: UpItem | undefined;
   #writingTo: Lease<Link> | undefined;
+  /** The link during which the driver has crashed in `encode`: told once, and the others of its commands are refused. */
+  #crashedOn: Lease<Link> | undefined;
 
   constructor(ctx: DeviceContext, decoder: () => Decoder) {
     this.#ctx = ctx;
@@ -27,38 +33,41 @@ export class SendThread {
   /** The thread's body. Ends when both lanes are closed and worked off, or on abort. */
   async run(thread: Thread): Promise<void> {
     try {
+      // Should one lane throw, the other sees that the thread has ended and leaves what comes to its successor.
       await Promise.all([this.#runUp(thread), this.#runDown(thread)]);
     } finally {
       this.#ctx.lease?.leave(HOLDER);
     }
   }
 
-  /** Told by the manager that the link is lost: lets go of it, after the write at hand if there is one. */
+  /** Told by the manager that the link has ended: lets go of it, after the write at hand if there is one. */
   letGo(lease: Lease<Link>): void {
+    this.#refuseWaiting();
     if (this.#writingTo !== lease) lease.leave(HOLDER);
   }
 
   async #runUp(thread: Thread): Promise<void> {
     const { up, relay } = this.#ctx;
     while (this.#holding !== undefined || (await up.ready()) === 'ready') {
-      this.#holding ??= take(up.poll());
-      while (this.#holding !== undefined) {
-        if (thread.state === 'aborting') return;
-        if (relay.offer(this.#holding) === 'full') await relay.room(thread.abortSignal);
-        else this.#holding = take(up.poll());
-      }
+      if (mustReturn(thread)) return;
+      this.#holding ??= itemOf(up.poll());
+      if (this.#holding === undefined) continue;
+      if (relay.offer(this.#holding) === 'full') await relay.room(thread.abortSignal);
+      else this.#holding = undefined;
     }
   }
 
   async #runDown(thread: Thread): Promise<void> {
-    for (;;) {
-      const taken = await this.#ctx.down.take();
-      if (!taken.ok || thread.state === 'aborting') return;
-      const { item } = taken;
-      if (item.kind === 'command') {
+    const { down } = this.#ctx;
+    // Not `take`: a lane whose thread has crashed would still be first in line for the next item.
+    while ((await down.ready()) === 'ready') {
+      if (mustReturn(thread)) return;
+      const item = itemOf(down.poll());
+      if (item?.kind === 'command') {
         thread.busy(`writing command ${item.transaction}`);
-        await this.#execute(item);
-      } else {
+        await this.#executeOrAnswer(item);
+      } else if (item !== undefined) {
+        item.isWaiting = false;
         thread.busy(`writing ${item.why}`);
         await this.#write(item.bytes);
       }
@@ -66,81 +75,85 @@ export class SendThread {
     }
   }
 
+  async #executeOrAnswer(command: Command): Promise<void> {
+    try {
+      await this.#execute(command);
+    } catch (error) {
+      answer(this.#ctx, command, 'error', `the send thread crashed on this command: ${messageOf(error)}`);
+      throw error;
+    }
+  }
+
   async #execute(command: Command): Promise<void> {
     const { clock, counters } = this.#ctx;
     counters.commands += 1;
     if (command.notAfter !== undefined && clock.wall() > command.notAfter) {
-      this.#answer(command, 'expired', `not sent: its time was over ${Math.round(clock.wall() - command.notAfter)} ms ago`);
+      const lateMs = Math.round(clock.wall() - command.notAfter);
+      answer(this.#ctx, command, 'expired', `not sent: its time was over ${lateMs} ms ago`);
       return;
     }
     const payloads = this.#payloads(command);
     if (typeof payloads === 'string') {
-      this.#answer(command, 'error', payloads);
+      answer(this.#ctx, command, 'error', payloads);
       return;
     }
     for (const [index, payload] of payloads.entries()) {
-      if ((await this.#write(payload)) === 'lost') {
-        const part = index === 0 ? '' : `; ${index} of ${payloads.length} parts had gone out`;
-        this.#answer(command, 'error', `not sent: the link was lost while the command waited${part}`);
-        return;
-      }
+      if ((await this.#write(payload)) === 'written') continue;
+      const part = index === 0 ? '' : `; ${index} of ${payloads.length} parts had gone out`;
+      answer(this.#ctx, command, 'error', `${LOST}${part}`);
+      return;
     }
-    this.#answer(command, 'sent');
+    answer(this.#ctx, command, 'sent');
     // The drivers of this version do not read answers of the device: `ok` says that the bytes have left.
-    this.#answer(command, 'ok', undefined, { confirmed: false });
+    answer(this.#ctx, command, 'ok', undefined, { confirmed: false });
   }
 
   /** What to write for a command, or the sentence why nothing is to be written. */
   #payloads(command: Command): readonly Buffer[] | string {
     if (command.verb === 'write') return [command.payload];
+    const { lease, managing } = this.#ctx;
+    if (lease === undefined) return LOST;
+    if (this.#crashedOn === lease) return 'not sent: the driver has crashed and is being restarted';
     const { verb, channel, payload } = command;
     try {
       const encoded = this.#decoder().encodeCommand({ verb, payload, ...(channel !== undefined && { channel }) });
       return encoded.ok ? encoded.payloads : encoded.reason;
     } catch (error) {
       // The driver has crashed, not this thread: the manager gives the device a fresh driver, the sender an answer.
-      this.#ctx.managing.put({ kind: 'crash', thread: HOLDER, error });
+      this.#crashedOn = lease;
+      managing.put({ kind: 'crash', thread: HOLDER, error });
       return `the driver crashed on this command: ${messageOf(error)}`;
     }
   }
 
   async #write(bytes: Buffer): Promise<'written' | 'lost'> {
-    const lease: Lease<Link> | undefined = this.#ctx.lease;
-    if (lease === undefined || !this.#ctx.flag.isUp) return 'lost';
+    const { lease, flag, counters } = this.#ctx;
+    if (lease === undefined || !flag.isUp) return 'lost';
     this.#writingTo = lease;
-    const outcome = await lease.resource.write(bytes);
-    this.#writingTo = undefined;
-    if (this.#ctx.lease !== lease) lease.leave(HOLDER);
-    if (outcome === 'written') this.#ctx.counters.bytesOut += bytes.length;
-    return outcome;
+    try {
+      const outcome = await lease.resource.write(bytes);
+      if (outcome === 'written') counters.bytesOut += bytes.length;
+      return outcome;
+    } finally {
+      this.#writingTo = undefined;
+      if (this.#ctx.lease !== lease) lease.leave(HOLDER);
+    }
   }
 
-  #answer(command: Command, status: CommandStatus, error?: string, data?: unknown): void {
-    answer(this.#ctx, command, status, error, data);
+  /** What waits was meant for this link; a command must not reach a device that has come back much later. */
+  #refuseWaiting(): void {
+    for (const item of this.#ctx.down.drain()) {
+      if (item.kind === 'command') answer(this.#ctx, item, 'error', LOST);
+      else item.isWaiting = false;
+    }
   }
 }
 
-/** Tells the sender of a command how it stands. */
-export function answer(
-  ctx: Pick<DeviceContext, 'address' | 'relay' | 'log'>,
-  command: Command,
-  status: CommandStatus,
-  error?: string,
-  data?: unknown,
-): void {
-  const { transaction, replyTo } = command;
-  ctx.relay.offer({
-    kind: 'response',
-    device: ctx.address,
-    status,
-    transaction,
-    ...(error !== undefined && { error }),
-    ...(data !== undefined && { data }),
-    ...(replyTo && { replyTo }),
-  });
-  if (error !== undefined) ctx.log.warn({ thread: HOLDER, transaction, status }, `command ${command.verb}: ${error}`);
+/** `ended`: the other lane has crashed, and this one is all that is left of the thread. */
+function mustReturn(thread: Thread): boolean {
+  return thread.state === 'aborting' || thread.state === 'ended';
 }
 
-function take(taken: { readonly ok: true; readonly item: UpItem } | { readonly ok: false } | undefined): UpItem | undefined {
+function itemOf<T extends UpItem | DownItem>(taken: Taken<T> | undefined): T | undefined {
   return taken?.ok ? taken.item : undefined;
 }

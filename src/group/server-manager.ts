@@ -5,26 +5,34 @@
 //                    -> over max_connections: closed at once, counted
 
 import net from 'node:net';
-import { type Clock, sleep } from '../core/clock.js';
+import type { TcpListenLinkConfig } from '../config/link-schema.js';
+import { type Clock, sleep, type Timer } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { backoffDelay } from '../core/restart-policy.js';
 import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { RouteResult, ThreadRegistry } from '../core/thread-registry.js';
-import type { TcpListenLinkConfig } from '../config/link-schema.js';
-import { socketLink } from '../device/links/tcp-socket.js';
 import type { LinkOpener } from '../device/link.js';
+import { socketLink } from '../device/links/tcp-socket.js';
 import type { DownMessage, Relay } from '../device/message.js';
+import { answer } from './answer.js';
 import { CommsThreadGroup, type CommsThreadGroupOptions, DEVICE_RANK } from './comms-thread-group.js';
 import { peerNamer } from './peer-name.js';
-import { answer } from './send.js';
 
-/** Longest that a connection's group may take to work off what it has read, once its socket is gone, ms. */
-const CHILD_CLOSE_MS = 5000;
+/**
+ * Longest that a connection's group may take to work off what it has read, once its socket is gone, ms. Long enough for a
+ * broker that is away for a moment; meanwhile it counts against max_connections, so that their number stays bounded.
+ */
+const CHILD_CLOSE_MS = 60_000;
+const RESTART_MS = 1000;
+const LISTEN_BACKOFF = { firstMs: 250, maxMs: 30_000 };
 
 export interface ServerManagerOptions
-  extends Pick<CommsThreadGroupOptions, 'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity'> {
+  extends Pick<
+    CommsThreadGroupOptions,
+    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity'
+  > {
   readonly listen: TcpListenLinkConfig;
 }
 
@@ -32,6 +40,8 @@ export interface ServerManagerOptions
 interface DoorCounters {
   accepted: number;
   refused: number;
+  /** Connections that the system could not hand over, for want of descriptors. */
+  failed: number;
 }
 
 export class ServerManager {
@@ -42,10 +52,12 @@ export class ServerManager {
   readonly #relay: Relay;
   readonly #registry: ThreadRegistry<DownMessage>;
   readonly #connections = new Map<string, CommsThreadGroup>();
-  readonly #counters: DoorCounters = { accepted: 0, refused: 0 };
+  readonly #counters: DoorCounters = { accepted: 0, refused: 0, failed: 0 };
   readonly #nameOf: (socket: net.Socket, isTaken: (name: string) => boolean) => string;
   readonly #isShared: boolean;
   #port = 0;
+  /** Set while a thread that has crashed waits for its restart. */
+  #restarting: Timer | undefined;
 
   constructor(options: ServerManagerOptions) {
     this.#options = options;
@@ -60,7 +72,7 @@ export class ServerManager {
       clock: options.clock,
       onTransition: (transition) => this.#registry.emit({ kind: 'transition', group: options.id, transition }),
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
-      onClosed: () => this.#registry.remove(this.group),
+      onClosed: () => this.#onClosed(),
       counters: () => ({ ...this.#counters, connections: this.#connections.size, port: this.#port }),
     });
     this.group.add({ label: 'manager', body: (thread) => this.#run(thread) });
@@ -78,32 +90,35 @@ export class ServerManager {
     return this.#port;
   }
 
-  /** A command for the listener itself: with shared topics it goes to every connection. */
+  /** A command for the listener itself: with shared topics it goes to every connection, and each answers. */
   deliver(message: DownMessage): Exclude<RouteResult, 'no-such-group'> {
     const { id } = this.#options;
-    if (this.#isShared && this.#connections.size > 0) {
-      for (const connection of this.#connections.values()) connection.deliver(message);
+    const connected = [...this.#connections.values()].filter((connection) => connection.isUp);
+    if (this.#isShared && connected.length > 0) {
+      for (const connection of connected) connection.deliver(message);
       return 'queued';
     }
     const why = this.#isShared
       ? 'nobody is connected'
-      : `name the connection: ${id}/<peer>; ${this.#connections.size} are connected`;
+      : `name the connection: ${id}/<peer>; ${connected.length} are connected`;
     answer({ address: id, relay: this.#relay, log: this.#log }, message, 'error', why);
     return 'queued';
   }
 
   async #run(thread: Thread): Promise<void> {
     const stop = thread.finishSignal;
-    for (let attempt = 0; !stop.aborted; attempt += 1) {
+    for (let attempt = 0; !stop.aborted && !this.group.isClosing; attempt += 1) {
       this.#go('connecting', attempt === 0 ? 'start' : 'time to try again');
-      const server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, pauseOnConnect: true });
-      const failure = await this.#listen(server);
+      const server = this.#makeServer();
+      thread.busy('listening');
+      const failure = await this.#listen(server, stop);
+      thread.idle();
       if (failure === undefined) {
-        attempt = 0;
         await this.#serve(server, stop);
         return;
       }
-      const delayMs = backoffDelay({ firstMs: 250, maxMs: 30_000 }, attempt, this.#clock.random());
+      server.close();
+      const delayMs = backoffDelay(LISTEN_BACKOFF, attempt, this.#clock.random());
       const fields = { thread: 'manager', retry_in_ms: Math.round(delayMs) };
       if (attempt === 0) this.#log.warn(fields, `${failure}; trying again until it works`);
       else this.#log.debug(fields, failure);
@@ -112,12 +127,28 @@ export class ServerManager {
     }
   }
 
-  #listen(server: net.Server): Promise<string | undefined> {
+  #makeServer(): net.Server {
+    const server = net.createServer({ pauseOnConnect: true });
+    server.on('connection', (socket) => this.#accept(socket));
+    return server;
+  }
+
+  /** Answers why it cannot listen, or undefined. Given up on `stop`: looking up a host name may take long. */
+  #listen(server: net.Server, stop: AbortSignal): Promise<string | undefined> {
     const { host, port } = this.#options.listen;
     return new Promise((resolve) => {
-      server.once('error', (error) => resolve(explain(error, host, port)));
-      server.once('listening', () => resolve(undefined));
-      server.on('connection', (socket) => this.#accept(socket));
+      const onStop = (): void => settle('shutting down');
+      const settle = (failure: string | undefined): void => {
+        stop.removeEventListener('abort', onStop);
+        resolve(failure);
+      };
+      stop.addEventListener('abort', onStop, { once: true });
+      // Accepting can fail for a moment (no descriptors left); the listener itself stays.
+      server.on('error', (error) => {
+        if (server.listening) this.#onAcceptFailed(error);
+        else settle(explain(error, host, port));
+      });
+      server.once('listening', () => settle(undefined));
       server.listen({ host, port, backlog: 511 });
     });
   }
@@ -129,8 +160,6 @@ export class ServerManager {
     this.#log.info({ thread: 'manager', listen: name }, `listening on ${name}`);
     this.#go('online', `listening on ${name}`);
     this.#relay.offer({ kind: 'availability', device: this.#options.id, state: 'online' });
-    // Accepting can fail for a moment (no descriptors left); the listener itself stays.
-    server.on('error', (error) => this.#log.error({ thread: 'manager', err: error }, `accepting a connection failed: ${error.message}`));
     await aborted(stop);
     // Not awaited: `close` calls back when the last connection is gone, and those are closed by their own groups.
     server.close();
@@ -139,24 +168,26 @@ export class ServerManager {
 
   #accept(socket: net.Socket): void {
     const { listen, id } = this.#options;
-    if (this.#connections.size >= listen.max_connections || this.group.isClosing) {
-      this.#refuse(socket);
-      return;
-    }
-    const peer = this.#nameOf(socket, (name) => this.#connections.has(`${id}/${name}`));
-    const link = socketLink(socket, {
-      name: `tcp ${peer}`,
-      clock: this.#clock,
-      idleTimeoutMs: listen.idle_timeout,
-    });
-    const opener: LinkOpener = { name: link.name, open: () => Promise.resolve(link) };
-    const connection = this.#makeConnection(`${id}/${peer}`, opener);
-    if (!this.group.adopt(connection.group) || !connection.start()) {
+    if (this.group.isClosing) {
       socket.destroy();
       return;
     }
-    this.#counters.accepted += 1;
+    if (this.#connections.size >= listen.max_connections) {
+      this.#refuse(socket);
+      return;
+    }
+    const peer = this.#nameOf(socket, (name) => this.#registry.get(`${id}/${name}`) !== undefined);
+    const link = socketLink(socket, { name: `tcp ${peer}`, clock: this.#clock, idleTimeoutMs: listen.idle_timeout });
+    const opener: LinkOpener = { name: link.name, open: () => Promise.resolve(link) };
+    const connection = this.#makeConnection(`${id}/${peer}`, opener);
     this.#connections.set(connection.group.id, connection);
+    if (this.group.adopt(connection.group) && connection.start()) {
+      this.#counters.accepted += 1;
+      return;
+    }
+    this.#connections.delete(connection.group.id);
+    connection.group.cleanup();
+    void link.close();
   }
 
   #makeConnection(id: string, opener: LinkOpener): CommsThreadGroup {
@@ -179,12 +210,11 @@ export class ServerManager {
   }
 
   /** The connection's link is gone: its group works off what was read, and is forgotten. */
-  async #bury(connection: CommsThreadGroup): Promise<void> {
-    const { group } = connection;
+  async #bury({ group }: CommsThreadGroup): Promise<void> {
     if (!group.isClosing) {
       group.close('the connection has ended');
-      const report = await group.wait(CHILD_CLOSE_MS);
-      if (!report.ended) this.#log.error({ stuck: report.stuck }, `${group.id}: threads did not end after the connection had`);
+      const { ended, stuck, left } = await group.wait(CHILD_CLOSE_MS);
+      if (!ended) this.#log.error({ stuck, left }, `${group.id}: not worked off, although its connection has ended`);
       group.cleanup();
     }
     this.#connections.delete(group.id);
@@ -194,20 +224,31 @@ export class ServerManager {
     const { max_connections } = this.#options.listen;
     this.#counters.refused += 1;
     const count = this.#counters.refused;
+    const peer = socket.remoteAddress;
     socket.destroy();
-    // Powers of two: a peer that knocks for ever does not fill the log.
-    if ((count & (count - 1)) === 0) {
-      this.#log.warn(
-        { thread: 'manager', refused: count, peer: socket.remoteAddress },
-        `connection refused, ${this.#connections.size} are open: raise max_connections (${max_connections}) or set idle_timeout`,
-      );
-    }
+    if (!isPowerOfTwo(count)) return;
+    this.#log.warn(
+      { thread: 'manager', refused: count, peer },
+      `connection refused, ${this.#connections.size} are open: raise max_connections (${max_connections}) or set idle_timeout`,
+    );
+  }
+
+  #onAcceptFailed(error: Error): void {
+    this.#counters.failed += 1;
+    if (!isPowerOfTwo(this.#counters.failed)) return;
+    const fields = { thread: 'manager', err: error, failed: this.#counters.failed };
+    this.#log.error(fields, `accepting a connection failed: ${error.message}`);
   }
 
   #onCrash(label: string, error: unknown): void {
     this.#registry.emit({ kind: 'crash', group: this.#options.id, thread: label, error });
-    this.#log.error({ thread: label, err: error }, `${label} thread crashed: ${messageOf(error)}; restarting it in a second`);
-    this.#clock.after(1000, () => this.group.restart(label));
+    this.#log.error({ thread: label, err: error }, `${label} thread crashed: ${messageOf(error)}; restarting it`);
+    this.#restarting = this.#clock.after(RESTART_MS, () => this.group.restart(label));
+  }
+
+  #onClosed(): void {
+    this.#restarting?.cancel();
+    this.#registry.remove(this.group);
   }
 
   #go(to: 'connecting' | 'online' | 'backing-off', reason: string): void {
@@ -227,6 +268,11 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): stri
     default:
       return `cannot listen on ${where}: ${error.message}`;
   }
+}
+
+/** For log lines on happenings that may repeat for ever: the 1st, 2nd, 4th, 8th ... are told. */
+function isPowerOfTwo(count: number): boolean {
+  return (count & (count - 1)) === 0;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

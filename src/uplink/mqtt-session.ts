@@ -25,6 +25,7 @@ const END_TIMEOUT_MS = 2000;
 // Brokers limit the filters of one packet: AWS IoT to 8, others by packet size.
 const FILTERS_PER_PACKET = 8;
 const TAKEN_OVER = 0x8e;
+const FILTER_INVALID = 0x8f;
 // openSession bounds the wait for CONNACK; this one is only there because mqtt.js always has one.
 const MQTT_JS_CONNECT_TIMEOUT_MS = 120_000;
 
@@ -191,9 +192,10 @@ export class MqttSession implements Session {
     else this.#greeting?.reject(this.#refusal ?? this.#closedEarly());
   }
 
+  // MQTT 3.1.1 gives no reasons, and mosquitto 2.0.11 gives none with MQTT 5 either when a session is taken over.
   #closedWithoutReason(): string {
-    const hint = `; a second client with the id "${this.#options.clientId}" is one cause`;
-    return `the broker closed the connection and gave no reason${this.protocolVersion === 4 ? hint : ''}`;
+    const twin = `a second client with our id "${this.#options.clientId}" is one cause`;
+    return `the broker closed the connection and gave no reason; ${twin}`;
   }
 
   #closedEarly(): SessionError {
@@ -207,6 +209,8 @@ export class MqttSession implements Session {
     const options = this.protocolVersion === 5 ? { qos: 1 as const, rap: true } : { qos: 1 as const };
     this.#client.subscribe(filters, options, (_error, _grants, packet) => {
       if (packet) done(packet.granted.map(Number));
+      // mqtt.js sends no malformed filter; after a loss it calls back too, but then `lost` is the answer.
+      else if (this.#loss === undefined && !this.isLost) done(filters.map(() => FILTER_INVALID));
     });
   }
 

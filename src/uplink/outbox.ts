@@ -10,10 +10,11 @@
 // is discarded without being counted. Bytes held never exceed `maxBytes`.
 
 import { countOf, type ReadingBatch } from '../device/message.js';
-import { type DropCounts, DropCounter } from './drop-counter.js';
+import { DropCounter, type DropCounts } from './drop-counter.js';
 import { BUFFER_BYTES, BufferPool, type PacketBuffer } from './packet-buffer.js';
 import {
   makePublishHeader,
+  type PackLimits,
   type ProtocolVersion,
   type PublishHeader,
   type PublishRoute,
@@ -137,14 +138,18 @@ export class Outbox {
     this.#window.limitTo(receiveMaximum);
   }
 
-  /** Writes as much as the window (QoS 1) and the socket permit. Call after `add`, acknowledgements and drain. */
+  /**
+   * Writes as much as the window (QoS 1) and the socket permit. Call after `add`, acknowledgements and drain. Also for one
+   * free place: mosquitto leaves Nagle's algorithm on, so that its next acknowledgements wait, up to 40 ms, for a packet
+   * of ours. Holding back until a quarter of the window was free cost 95 % of the throughput.
+   */
   pump(writer: PacketWriter): void {
     this.#useVersion(writer.protocolVersion);
     while (this.#head !== undefined) {
       const room = this.#maxBuffered - writer.buffered;
       if (room <= 0) break;
       const out = this.#pool.take();
-      this.#fill(out, Math.min(room, BUFFER_BYTES), writer.maximumPacketSize);
+      this.#fill(out, { bufferBytes: Math.min(room, BUFFER_BYTES), packetBytes: writer.maximumPacketSize });
       if (out.length === 0) {
         out.recycle();
         break;
@@ -232,26 +237,25 @@ export class Outbox {
   }
 
   /** Packs from the head on until the buffer, the window or the store has no more. */
-  #fill(out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
-    for (let item = this.#head; item !== undefined && out.length < bufferBytes; item = this.#head) {
-      this.#packItem(item, out, bufferBytes, packetBytes);
+  #fill(out: PacketBuffer, limits: PackLimits): void {
+    for (let item = this.#head; item !== undefined && out.length < limits.bufferBytes; item = this.#head) {
+      this.#packItem(item, out, limits);
       if (unwritten(item) > 0) return;
       this.#removeHead();
       this.#releaseIfDone(item);
     }
   }
 
-  #packItem(item: Item, out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
+  #packItem(item: Item, out: PacketBuffer, limits: PackLimits): void {
     const header = this.#headerOf(item.route);
-    const limits = { bufferBytes, packetBytes };
     const count = countOf(item.batch);
-    while (item.cursor < count && out.length < bufferBytes) {
+    while (item.cursor < count && out.length < limits.bufferBytes) {
       const from = item.cursor;
       const to = header.hasId ? Math.min(count, from + this.#window.room) : count;
       if (to === from) return;
       item.cursor = packReadings(out, header, item.batch, from, to, this.#window.nextId, limits);
       if (header.hasId) this.#sent(item, from, item.cursor);
-      if (item.cursor < to && out.length < bufferBytes) this.#skipTooLarge(item);
+      if (item.cursor < to && out.length < limits.bufferBytes) this.#skipTooLarge(item);
     }
   }
 

@@ -165,7 +165,8 @@ class Harness {
     if (item === undefined) return undefined;
     this.#out.push(item.id);
     this.#wasRefused = false;
-    if (this.#hasRoom) this.#end('room', 'room');
+    if (this.#held.length === 0) this.#end('room', 'room');
+    else if (this.#hasRoom) this.#endFirst('room', 'room');
     return item;
   }
 
@@ -208,6 +209,11 @@ class Harness {
 
   #pending(kind: Wait['kind']): Wait[] {
     return this.#waits.filter((wait) => wait.kind === kind && wait.expected === undefined);
+  }
+
+  #endFirst(kind: Wait['kind'], how: string): void {
+    const first = this.#pending(kind)[0];
+    if (first !== undefined) first.expected = how;
   }
 
   #end(kind: Wait['kind'], how: string): void {

@@ -277,15 +277,28 @@ test('a signal that has fired already wins over items and room, so that abort st
   t.is(queue.length, 1);
 });
 
-test('room resolves at once while there is some, and when something is taken', async (t) => {
+test('room resolves at once while there is some, and in turn as items are taken', async (t) => {
   const queue = queueOf();
   t.is(await queue.room(), 'room');
   fill(queue, 1, 2, 3);
   t.false(queue.hasRoom);
-  const waits = [queue.room(), queue.room()];
-  t.is(await soFar(waits[0] as Promise<string>), 'waiting');
+  const first = queue.room();
+  const second = queue.room();
+  t.is(await soFar(first), 'waiting');
   queue.poll();
-  t.deepEqual(await soFar(Promise.all(waits)), ['room', 'room']);
+  t.is(await soFar(first), 'room');
+  t.is(await soFar(second), 'waiting');
+  queue.poll();
+  t.is(await soFar(second), 'room');
+});
+
+test('an empty queue has told everyone who waited, also when those told before made no use of the room', async (t) => {
+  const queue = queueOf({ capacity: 2 });
+  fill(queue, 1, 2);
+  const waits = [queue.room(), queue.room(), queue.room(), queue.room()];
+  queue.poll();
+  queue.poll();
+  t.deepEqual(await soFar(Promise.all(waits)), ['room', 'room', 'room', 'room']);
 });
 
 test('takeAll gives room to all who wait for it', async (t) => {

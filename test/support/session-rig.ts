@@ -3,7 +3,7 @@
 import { systemClock } from '../../src/core/clock.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import { openSession } from '../../src/uplink/open-session.js';
-import { Outbox } from '../../src/uplink/outbox.js';
+import type { Outbox } from '../../src/uplink/outbox.js';
 import type { Session, SessionLoss, SessionOptions } from '../../src/uplink/session.js';
 
 export interface SessionRig {

@@ -8,7 +8,11 @@ const id = fc.integer({ min: 1, max: 65_535 });
 const text = fc.string({ maxLength: 200 });
 
 const puback5: fc.Arbitrary<Packet> = fc
-  .record({ messageId: id, reasonCode: fc.constantFrom(0, 16, 135, 151), reasonString: fc.option(text, { nil: undefined }) })
+  .record({
+    messageId: id,
+    reasonCode: fc.constantFrom(0, 16, 135, 151),
+    reasonString: fc.option(text, { nil: undefined }),
+  })
   .map(({ messageId, reasonCode, reasonString }) => ({
     cmd: 'puback',
     messageId,
@@ -16,8 +20,22 @@ const puback5: fc.Arbitrary<Packet> = fc
     ...(reasonString === undefined ? {} : { properties: { reasonString } }),
   }));
 const publish: fc.Arbitrary<Packet> = fc
-  .record({ payload: fc.oneof(text, fc.nat(40_000).map((length) => 'x'.repeat(length))), messageId: id })
-  .map(({ payload, messageId }) => ({ cmd: 'publish', topic: 'a/b', payload, qos: 1, messageId, dup: false, retain: false }));
+  .record({
+    payload: fc.oneof(
+      text,
+      fc.nat(40_000).map((length) => 'x'.repeat(length)),
+    ),
+    messageId: id,
+  })
+  .map(({ payload, messageId }) => ({
+    cmd: 'publish',
+    topic: 'a/b',
+    payload,
+    qos: 1,
+    messageId,
+    dup: false,
+    retain: false,
+  }));
 const others: fc.Arbitrary<Packet> = fc.constantFrom<Packet>(
   { cmd: 'pingresp' },
   { cmd: 'suback', messageId: 7, granted: [1, 0] },
@@ -72,7 +90,11 @@ for (const protocolVersion of [4, 5] as const) {
 }
 
 test('bytes that are no MQTT pass unchanged, and are never taken for an acknowledgement', (t) => {
-  for (const answer of ['HTTP/1.1 400 Bad Request\r\n\r\n', 'SSH-2.0-OpenSSH_9.2\r\n', '\x15\x03\x01\x00\x02\x02\x46']) {
+  for (const answer of [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    'SSH-2.0-OpenSSH_9.2\r\n',
+    '\x15\x03\x01\x00\x02\x02\x46',
+  ]) {
     const { passed, acks } = filtered(cut(Buffer.from(answer, 'latin1'), [3]));
     t.deepEqual(acks, []);
     t.is(passed.length, answer.length);

@@ -13,21 +13,30 @@ const MAX_BYTES = 6000;
 const DEVICES = ['a', 'b', 'c', 'zero'];
 
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({
-    kind: fc.constant('add' as const),
-    device: fc.constantFrom(...DEVICES),
-    count: fc.integer({ min: 1, max: 40 }),
-    whenFull: fc.constantFrom<WhenFull>('reject', 'drop-oldest', 'drop-newest'),
-  }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('add' as const),
+      device: fc.constantFrom(...DEVICES),
+      count: fc.integer({ min: 1, max: 40 }),
+      whenFull: fc.constantFrom<WhenFull>('reject', 'drop-oldest', 'drop-newest'),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('pump' as const) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('ack' as const), picks: fc.array(fc.nat(), { maxLength: 30 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('ack' as const), picks: fc.array(fc.nat(), { maxLength: 30 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush' as const) }) },
-  { weight: 1, arbitrary: fc.record({
-    kind: fc.constant('lose' as const),
-    arrived: fc.nat(50),
-    receiveMaximum: fc.integer({ min: 1, max: 300 }),
-    version: fc.constantFrom(4 as const, 5 as const),
-  }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('lose' as const),
+      arrived: fc.nat(50),
+      receiveMaximum: fc.integer({ min: 1, max: 300 }),
+      version: fc.constantFrom(4 as const, 5 as const),
+    }),
+  },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -123,7 +132,11 @@ function check(t: ExecutionContext, model: Model): void {
   const first = [...new Set(model.arrived)];
   for (const device of DEVICES) {
     const numbers = first.filter((text) => text.startsWith(`${device}:`)).map((text) => Number(text.split(':')[1]));
-    t.deepEqual(numbers, [...numbers].sort((a, b) => a - b), `order of ${device}`);
+    t.deepEqual(
+      numbers,
+      [...numbers].sort((a, b) => a - b),
+      `order of ${device}`,
+    );
     const gone = [...model.goneAtQos0].filter((text) => text.startsWith(`${device}:`)).length;
     const added = model.next.get(device) ?? 0;
     const dropped = drops.get(device)?.full ?? 0;

@@ -68,7 +68,13 @@ test('after a loss only what is not acknowledged is sent again, before what was 
   outbox.pump(writer);
   ack(outbox, writer, '1', '3', '5');
   outbox.onLoss();
-  t.deepEqual(outbox.leftovers(), new Map([['a', 2], ['b', 3]]));
+  t.deepEqual(
+    outbox.leftovers(),
+    new Map([
+      ['a', 2],
+      ['b', 3],
+    ]),
+  );
   const next = new FakeWriter();
   outbox.pump(next);
   t.deepEqual(written(next), ['2', '4', '6', '7', '8']);
@@ -80,7 +86,14 @@ test('after a loss only what is not acknowledged is sent again, before what was 
 test('QoS 0 that was written is gone with the connection; the rest of its batch is not', (t) => {
   const outbox = new Outbox({ maxBytes: 1_000_000, maxBuffered: 1000 });
   const writer = new FakeWriter();
-  outbox.add(entry('a', Array.from({ length: 30 }, (_, i) => `${i}`.padStart(100, ' ')), 0), 'reject');
+  outbox.add(
+    entry(
+      'a',
+      Array.from({ length: 30 }, (_, i) => `${i}`.padStart(100, ' ')),
+      0,
+    ),
+    'reject',
+  );
   outbox.pump(writer);
   const count = writer.written.length;
   t.true(count > 5 && count < 30);

@@ -1,7 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { BufferPool, PacketBuffer } from '../../src/uplink/packet-buffer.js';
-import { makePublishHeader, type PublishProperties, packetSize, packReadings } from '../../src/uplink/publish-packet.js';
+import {
+  makePublishHeader,
+  type PublishProperties,
+  packetSize,
+  packReadings,
+} from '../../src/uplink/publish-packet.js';
 import { parsePublishes } from '../support/mqtt-parse.js';
 
 const NO_LIMITS = { bufferBytes: Number.POSITIVE_INFINITY, packetBytes: Number.POSITIVE_INFINITY };
@@ -19,7 +24,10 @@ const properties = fc.record(
   },
   { requiredKeys: [] },
 );
-const payload = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.nat(70_000).map((length) => new Uint8Array(length)));
+const payload = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.nat(70_000).map((length) => new Uint8Array(length)),
+);
 
 function batchOf(payloads: readonly Uint8Array[]) {
   const bounds: number[] = [];
@@ -54,7 +62,10 @@ test('packed messages read back as they were, for both versions, any route and a
       const end = packReadings(out, header, batchOf(parts), 0, parts.length, firstId, NO_LIMITS);
       const packets = parsePublishes(out.packed, protocol);
       t.is(end, parts.length);
-      t.is(out.length, parts.reduce((sum, part) => sum + packetSize(header, part.length), 0));
+      t.is(
+        out.length,
+        parts.reduce((sum, part) => sum + packetSize(header, part.length), 0),
+      );
       t.deepEqual(
         packets.map(({ topic: name, qos, retain, dup }) => ({ name, qos, retain, dup })),
         parts.map(() => ({ name: given.topic, qos: given.qos, retain: given.retain, dup: false })),
@@ -82,7 +93,10 @@ test('a run ends with the message that fills the buffer, and goes on from there'
   const out = new PacketBuffer(Buffer.alloc(1000));
   t.is(packReadings(out, header, batch, 0, 4, 0, { ...NO_LIMITS, bufferBytes: 150 }), 2);
   t.is(packReadings(out, header, batch, 2, 4, 0, NO_LIMITS), 4);
-  t.deepEqual(parsePublishes(out.packed, 5).map(({ payload: bytes }) => bytes[0]), [1, 2, 3, 4]);
+  t.deepEqual(
+    parsePublishes(out.packed, 5).map(({ payload: bytes }) => bytes[0]),
+    [1, 2, 3, 4],
+  );
 });
 
 test('a run ends before a message that the broker would find too large', (t) => {

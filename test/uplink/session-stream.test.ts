@@ -41,7 +41,10 @@ test('a corked packet goes out as one, between hand-packed ones', async (t) => {
   stream.write(Buffer.of(0));
   stream.uncork();
   await turn();
-  t.deepEqual(socket.sent.map((bytes) => bytes.toString('hex')), ['30020000', 'c000']);
+  t.deepEqual(
+    socket.sent.map((bytes) => bytes.toString('hex')),
+    ['30020000', 'c000'],
+  );
   stream.destroy();
 });
 

@@ -7,11 +7,20 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import mqtt from 'mqtt';
+import mqttPacket, { type Packet } from 'mqtt-packet';
+import { createWebSocketStream, WebSocketServer } from 'ws';
 import { systemClock } from '../../src/core/clock.js';
+import { startEmbeddedBroker } from '../../src/uplink/embedded-broker.js';
 import { openSession } from '../../src/uplink/open-session.js';
 import type { SessionHooks, SessionOptions } from '../../src/uplink/session.js';
 import type { SessionError } from '../../src/uplink/session-error.js';
-import { freePort, type Mosquitto, type MosquittoOptions, skipWithoutMosquitto, startMosquitto } from '../support/mosquitto.js';
+import {
+  freePort,
+  type Mosquitto,
+  type MosquittoOptions,
+  skipWithoutMosquitto,
+  startMosquitto,
+} from '../support/mosquitto.js';
 import { openRig, sessionOptions } from '../support/session-rig.js';
 
 const noHooks: SessionHooks = { onMessage() {}, onAck() {}, onAcksRead() {}, onDrain() {}, onLost() {} };
@@ -112,9 +121,10 @@ test('a broker that speaks no MQTT 5 is told with the setting to change', async 
 });
 
 test('a TLS URL to a plain server says so', async (t) => {
-  const port = await serve(t, (socket) => socket.on('data', () => socket.end(Buffer.of(0x20, 2, 0, 0))));
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
   const error = await failure(sessionOptions(port, { url: `mqtts://127.0.0.1:${port}` }));
-  t.is(error.trouble, 'tls', error.message);
+  t.is(error.trouble, 'tls');
+  t.regex(error.message, /does not answer in TLS/);
 });
 
 test('an aborted attempt ends at once, before and during the connection', async (t) => {
@@ -147,94 +157,191 @@ test('ending a session against a broker that does not close is bounded', async (
 for (const version of [4, 5] as const) {
   const anonymous = { config: 'allow_anonymous true' };
 
-  withMosquitto(`MQTT ${version}: subscribes, receives, unsubscribes, ends with one loss`, anonymous, async (t, broker) => {
-    const rig = await openRig(sessionOptions(broker.port, { version }));
-    t.deepEqual(await rig.session.subscribe(Array.from({ length: 20 }, (_, i) => `dev/${i}/set`)), []);
-    const sender = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: version });
-    t.teardown(() => sender.endAsync());
-    await sender.publishAsync('dev/19/set', 'ON', {
-      qos: 1,
-      properties: { responseTopic: 'me', correlationData: Buffer.from('c'), messageExpiryInterval: 60 },
+  withMosquitto(
+    `MQTT ${version}: subscribes, receives, unsubscribes, ends with one loss`,
+    anonymous,
+    async (t, broker) => {
+      const rig = await openRig(sessionOptions(broker.port, { version }));
+      t.deepEqual(await rig.session.subscribe(Array.from({ length: 20 }, (_, i) => `dev/${i}/set`)), []);
+      const sender = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: version });
+      t.teardown(() => sender.endAsync());
+      await sender.publishAsync('dev/19/set', 'ON', {
+        qos: 1,
+        properties: { responseTopic: 'me', correlationData: Buffer.from('c'), messageExpiryInterval: 60 },
+      });
+      await sender.publishAsync('dev/0/set', 'kept', { qos: 1, retain: true });
+      while (rig.messages.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+      const [first, second] = rig.messages;
+      t.like(first, { topic: 'dev/19/set', retain: false, qos: 1, dup: false });
+      t.is(first?.payload.toString(), 'ON');
+      t.is(first?.responseTopic, version === 5 ? 'me' : undefined);
+      t.is(first?.correlation?.toString(), version === 5 ? 'c' : undefined);
+      t.is(first?.expirySeconds, version === 5 ? 60 : undefined);
+      t.is(second?.retain, version === 5);
+      t.is(await rig.session.unsubscribe(['dev/19/set']), 'done');
+      await rig.session.end();
+      t.is((await rig.lost).trouble, 'closed');
+      await rig.session.end();
+      t.is(rig.losses(), 1);
+      t.is(await rig.session.subscribe(['x']), 'lost');
+      t.is(rig.session.buffered, Number.POSITIVE_INFINITY);
+    },
+  );
+
+  withMosquitto(
+    `MQTT ${version}: a session taken over is lost once, with the client id in the reason`,
+    anonymous,
+    async (t, broker) => {
+      const rig = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
+      const other = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
+      const loss = await rig.lost;
+      t.is(loss.trouble, 'connection-lost'); // mosquitto 2.0.11 sends no DISCONNECT, nor does MQTT 3.1.1 know one
+      t.regex(loss.detail, /"twin"/);
+      await other.session.end();
+    },
+  );
+
+  withMosquitto(
+    `MQTT ${version}: a user that the broker does not know is told what to check`,
+    { config: 'allow_anonymous false' },
+    async (t, broker) => {
+      const error = await failure(sessionOptions(broker.port, { version, username: 'u', password: 'wrong' }));
+      t.is(error.trouble, 'credentials');
+      t.regex(error.message, /not authorized; check mqtt\.username and mqtt\.password.*\(code (5|135)\)/);
+    },
+  );
+
+  withMosquitto(
+    `MQTT ${version}: the last will is published when the session is destroyed, not when it is ended`,
+    anonymous,
+    async (t, broker) => {
+      const will = { topic: 'state', payload: Buffer.from('offline'), retain: true };
+      const ended = await openRig(sessionOptions(broker.port, { version, will }));
+      await ended.session.end();
+      const watcher = await openRig(sessionOptions(broker.port, { version }));
+      await watcher.session.subscribe(['state']);
+      const destroyed = await openRig(sessionOptions(broker.port, { version, will }));
+      destroyed.session.destroy();
+      while (watcher.messages.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+      t.is(watcher.messages.length, 1);
+      await watcher.session.end();
+    },
+  );
+}
+
+/** A broker that answers CONNECT, and each packet after it as the test says. */
+function scripted(t: ExecutionContext, answer: (packet: Packet) => Packet | undefined): Promise<number> {
+  return serve(t, (socket) => {
+    const parser = mqttPacket.parser({ protocolVersion: 5 });
+    parser.on('packet', (packet) => {
+      const reply: Packet | undefined =
+        packet.cmd === 'connect' ? { cmd: 'connack', reasonCode: 0, sessionPresent: false } : answer(packet);
+      if (reply) socket.write(mqttPacket.generate(reply, { protocolVersion: 5 }));
     });
-    await sender.publishAsync('dev/0/set', 'kept', { qos: 1, retain: true });
-    while (rig.messages.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-    const [first, second] = rig.messages;
-    t.like(first, { topic: 'dev/19/set', retain: false, qos: 1, dup: false });
-    t.is(first?.payload.toString(), 'ON');
-    t.is(first?.responseTopic, version === 5 ? 'me' : undefined);
-    t.is(first?.correlation?.toString(), version === 5 ? 'c' : undefined);
-    t.is(first?.expirySeconds, version === 5 ? 60 : undefined);
-    t.is(second?.retain, version === 5);
-    t.is(await rig.session.unsubscribe(['dev/19/set']), 'done');
-    await rig.session.end();
-    t.is((await rig.lost).trouble, 'closed');
-    await rig.session.end();
-    t.is(rig.losses(), 1);
-    t.is(await rig.session.subscribe(['x']), 'lost');
-    t.is(rig.session.buffered, Number.POSITIVE_INFINITY);
-  });
-
-  withMosquitto(`MQTT ${version}: a session taken over is lost, and says by whom as far as the version tells`, anonymous, async (t, broker) => {
-    const rig = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
-    const other = await openRig(sessionOptions(broker.port, { version, clientId: 'twin' }));
-    const loss = await rig.lost;
-    t.is(loss.trouble, version === 5 ? 'taken-over' : 'connection-lost');
-    t.regex(loss.detail, /"twin"/);
-    await other.session.end();
-  });
-
-  withMosquitto(`MQTT ${version}: a user that the broker does not know is told what to check`, { config: 'allow_anonymous false' }, async (t, broker) => {
-    const error = await failure(sessionOptions(broker.port, { version, username: 'u', password: 'wrong' }));
-    t.is(error.trouble, 'credentials');
-    t.regex(error.message, /not authorized; check mqtt\.username and mqtt\.password.*\(code (5|135)\)/);
-  });
-
-  withMosquitto(`MQTT ${version}: the last will is published when the session is destroyed, not when it is ended`, anonymous, async (t, broker) => {
-    const will = { topic: 'state', payload: Buffer.from('offline'), retain: true };
-    const ended = await openRig(sessionOptions(broker.port, { version, will }));
-    await ended.session.end();
-    const watcher = await openRig(sessionOptions(broker.port, { version }));
-    await watcher.session.subscribe(['state']);
-    const destroyed = await openRig(sessionOptions(broker.port, { version, will }));
-    destroyed.session.destroy();
-    while (watcher.messages.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
-    t.is(watcher.messages.length, 1);
-    await watcher.session.end();
+    socket.on('data', (bytes) => parser.parse(bytes));
   });
 }
 
-withMosquitto('MQTT 5: filters that the broker refuses are named', { config: 'allow_anonymous true\nacl_file {dir}/acl', files: { acl: 'topic readwrite #\n' } }, async (t, broker) => {
-  const rig = await openRig(sessionOptions(broker.port));
-  const result = await rig.session.subscribe(['ok/1', 'a/#/b', 'ok/2']);
-  t.is(result, 'lost', 'a malformed filter is never sent to a broker');
+test('filters that the broker refuses are named, with its reason', async (t) => {
+  const port = await scripted(t, (packet) =>
+    packet.cmd === 'subscribe'
+      ? {
+          cmd: 'suback',
+          messageId: packet.messageId ?? 0,
+          granted: packet.subscriptions.map(({ topic }) => (topic === 'b' ? 135 : 1)),
+        }
+      : undefined,
+  );
+  const rig = await openRig(sessionOptions(port));
+  t.deepEqual(await rig.session.subscribe(['a', 'b', 'c']), [{ filter: 'b', reason: 'Not authorized (code 135)' }]);
+  t.deepEqual(await rig.session.subscribe(['d/#/e']), [{ filter: 'd/#/e', reason: 'Topic Filter invalid (code 143)' }]);
   rig.session.destroy();
 });
 
-withMosquitto('the limits that mosquitto announces are read', { config: 'allow_anonymous true\nmax_packet_size 5000\nmax_inflight_messages 7' }, async (t, broker) => {
-  const rig = await openRig(sessionOptions(broker.port));
-  t.deepEqual(rig.session.limits, { receiveMaximum: 7, maximumPacketSize: 5000, topicAliasMaximum: 10, sessionPresent: false });
-  await rig.session.end();
+test('a subscription that is waiting when the session is lost answers lost', async (t) => {
+  const port = await scripted(t, () => undefined);
+  const rig = await openRig(sessionOptions(port));
+  const waiting = rig.session.subscribe(['a']);
+  rig.session.destroy();
+  t.is(await waiting, 'lost');
 });
 
-withMosquitto('a WebSocket URL works the same', { config: 'protocol websockets\nallow_anonymous true' }, async (t, broker) => {
-  const rig = await openRig(sessionOptions(broker.port, { url: `ws://127.0.0.1:${broker.port}/mqtt` }));
+test('a DISCONNECT of the broker gives the reason of the loss, taken over told apart', async (t) => {
+  for (const [reasonCode, trouble, words] of [
+    [142, 'taken-over', /another client connected with our client id/],
+    [139, 'server-disconnect', /Server shutting down \(code 139\)/],
+  ] as const) {
+    const port = await scripted(t, () => ({ cmd: 'disconnect', reasonCode }));
+    const rig = await openRig(sessionOptions(port));
+    rig.session.subscribe(['a']);
+    const loss = await rig.lost;
+    t.is(loss.trouble, trouble);
+    t.regex(loss.detail, words);
+    t.is(rig.losses(), 1);
+  }
+});
+
+withMosquitto(
+  'the limits that mosquitto announces are read',
+  { config: 'allow_anonymous true\nmax_packet_size 5000\nmax_inflight_messages 7' },
+  async (t, broker) => {
+    const rig = await openRig(sessionOptions(broker.port));
+    t.deepEqual(rig.session.limits, {
+      receiveMaximum: 7,
+      maximumPacketSize: 5000,
+      topicAliasMaximum: 10,
+      sessionPresent: false,
+    });
+    await rig.session.end();
+  },
+);
+
+test('a WebSocket URL works the same', async (t) => {
+  const broker = await startEmbeddedBroker({ port: 0 });
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  t.teardown(async () => {
+    server.close();
+    await broker.close();
+  });
+  await new Promise((resolve) => server.once('listening', resolve));
+  server.on('connection', (socket) => {
+    const stream = createWebSocketStream(socket);
+    stream.on('error', () => {});
+    stream.pipe(net.connect(broker.port, '127.0.0.1')).pipe(stream);
+  });
+  const { port } = server.address() as net.AddressInfo;
+  const rig = await openRig(sessionOptions(port, { url: `ws://127.0.0.1:${port}/mqtt`, version: 4 }));
   t.deepEqual(await rig.session.subscribe(['echo']), []);
-  rig.session.writePackets(Buffer.from('30080004' + Buffer.from('echo').toString('hex') + '0041', 'hex'), () => {});
+  rig.session.writePackets(Buffer.from(`30070004${Buffer.from('echo').toString('hex')}41`, 'hex'), () => {});
   while (rig.messages.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   t.is(rig.messages[0]?.payload.toString(), 'A');
   await rig.session.end();
   t.is((await rig.lost).trouble, 'closed');
 });
 
+test('a web server without MQTT behind its WebSocket path says so', async (t) => {
+  const port = await serve(t, (socket) => socket.on('data', () => socket.end('HTTP/1.1 404 Not Found\r\n\r\n')));
+  const error = await failure(sessionOptions(port, { url: `ws://127.0.0.1:${port}/` }));
+  t.is(error.trouble, 'not-mqtt');
+  t.regex(error.message, /404/);
+});
+
 test('TLS: a self-signed certificate is refused with the way out, and accepted when it is named', async (t) => {
-  if (skipWithoutMosquitto !== undefined) return t.pass(skipWithoutMosquitto);
+  if (skipWithoutMosquitto !== undefined) {
+    t.pass(skipWithoutMosquitto);
+    return;
+  }
   const dir = mkdtempSync(path.join(tmpdir(), 'ferrule-tls-'));
   t.teardown(() => rmSync(dir, { recursive: true }));
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', 'key', '-out', 'cert'], {
-    cwd: dir,
-    stdio: 'ignore',
-  });
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', 'key', '-out', 'cert'],
+    {
+      cwd: dir,
+      stdio: 'ignore',
+    },
+  );
   const broker = await startMosquitto({ config: `allow_anonymous true\ncertfile ${dir}/cert\nkeyfile ${dir}/key` });
   t.teardown(() => broker.stop());
   const url = `mqtts://localhost:${broker.port}`;
@@ -245,6 +352,8 @@ test('TLS: a self-signed certificate is refused with the way out, and accepted w
   const rig = await openRig(sessionOptions(broker.port, { url, tls: { ca } }));
   t.deepEqual(await rig.session.subscribe(['x']), []);
   await rig.session.end();
-  const otherName = await failure(sessionOptions(broker.port, { url: `mqtts://127.0.0.1:${broker.port}`, tls: { ca } }));
+  const otherName = await failure(
+    sessionOptions(broker.port, { url: `mqtts://127.0.0.1:${broker.port}`, tls: { ca } }),
+  );
   t.regex(otherName.message, /certificate is for another name/);
 });

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { makeTopics } from '../../src/uplink/topics.js';
 
 const RESERVED = ['bridge', 'set', 'get', 'write', 'response', 'availability', 'dead_letter', 'health'];
-const segment = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => !/[+#/\0]/.test(text) && !RESERVED.includes(text));
+const segment = fc
+  .string({ minLength: 1, maxLength: 8 })
+  .filter((text) => !/[+#/\0]/.test(text) && !RESERVED.includes(text));
 const device = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('/'));
 const channel = fc.oneof(segment, fc.constantFrom(...RESERVED));
 const topics = makeTopics('ferrule/line-3');
@@ -47,7 +49,13 @@ test('a write topic reads back as its device', (t) => {
 });
 
 test('topics that are no command are told apart', (t) => {
-  for (const topic of ['x/set', 'ferrule/line-3/set', 'ferrule/line-3/scale', 'ferrule/line-3/scale/set/', 'ferrule/line-3//set']) {
+  for (const topic of [
+    'x/set',
+    'ferrule/line-3/set',
+    'ferrule/line-3/scale',
+    'ferrule/line-3/scale/set/',
+    'ferrule/line-3//set',
+  ]) {
     t.is(topics.parseCommand(topic), undefined, topic);
   }
   t.is(topics.parseCommand('ferrule/line-3/bridge/request/set'), undefined);

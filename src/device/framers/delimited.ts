@@ -1,39 +1,37 @@
-// What line, SLIP and COBS have in common: everything up to a delimiter is one coded frame.
+// What `line`, `slip` and `cobs` share: a frame is what stands before a delimiter. Pieces that lie in one chunk are handed on
+// as slices of it, without a copy; one that began in an earlier chunk is joined in the carry.
 //
-//   chunk    ...|frame|frame|fra      whole frames are slices of the chunk: nothing copied, nothing allocated
-//   carry                    fra      the tail waits here for the next chunk
-//
-// A frame beyond the limit is reported once, when its end is known (delimiter or flush): so the junk can say how much was
-// dropped, and every chunking of a stream gives the same events.
+//   chunk  |..ail\n frame\n frame\n ta|il
+//           joined  slice    slice  carried
 
 import type { FlushReason, Framer, FrameSink } from '../framer.js';
 import { Carry } from './carry.js';
 import { reportJunk } from './junk.js';
 import { Marker } from './marker.js';
 
-/** Limits of a delimited framing, in bytes. */
+/** Sizes of a delimited framing, in bytes. */
 export interface DelimitedLimits {
-  /** The longest payload, and the most that is handed over as junk. */
+  /** The most that is handed over as junk: `max_length`. */
   readonly maxLength: number;
-  /** The longest frame on the wire, without its delimiter: `maxLength` plus what coding adds at worst. */
+  /** Bytes before a delimiter beyond which they are `too-long`: `max_length` and what the coding can add to it. */
   readonly maxCoded: number;
 }
 
-/** Cuts at a delimiter; the subclass decodes what stands between. */
+/** Cuts at a delimiter; the subclass decodes what stands before it. */
 export abstract class DelimitedFramer implements Framer {
   protected readonly maxLength: number;
   readonly #maxCoded: number;
-  readonly #marker: Marker;
+  readonly #delimiter: Marker;
   readonly #carry: Carry;
 
-  constructor(delimiter: Uint8Array, limits: DelimitedLimits) {
-    this.maxLength = limits.maxLength;
-    this.#maxCoded = limits.maxCoded;
-    this.#marker = new Marker(delimiter);
-    this.#carry = new Carry(limits.maxCoded);
+  constructor(delimiter: Buffer, { maxLength, maxCoded }: DelimitedLimits) {
+    this.maxLength = maxLength;
+    this.#maxCoded = maxCoded;
+    this.#delimiter = new Marker(delimiter);
+    this.#carry = new Carry(maxCoded);
   }
 
-  /** Reports the coded frame `bytes[start, end)`. The memory may be handed out. */
+  /** Reports what stands before a delimiter, at most `maxCoded` bytes. */
   protected abstract deliver(bytes: Buffer, start: number, end: number, sink: FrameSink): void;
   abstract wrap(payload: Uint8Array): Buffer;
 
@@ -42,35 +40,36 @@ export abstract class DelimitedFramer implements Framer {
   }
 
   push(chunk: Buffer, sink: FrameSink): void {
-    const size = chunk.length;
+    const to = chunk.length;
     let start = 0;
-    for (let end = this.#marker.find(chunk, 0, size); end >= 0; end = this.#marker.find(chunk, start, size)) {
-      if (this.#carry.total > 0) this.#closeCarried(chunk, start, end, sink);
-      else this.#close(chunk, start, end - this.#marker.length, sink);
-      start = end;
+    for (let next = this.#delimiter.find(chunk, 0, to); next >= 0; next = this.#delimiter.find(chunk, start, to)) {
+      if (this.#carry.total > 0) this.#finishCarried(chunk, start, next, sink);
+      else this.#hand(chunk, start, next - this.#delimiter.length, sink);
+      start = next;
     }
-    if (start < size) this.#carry.add(chunk, start, size);
+    if (start < to) this.#carry.add(chunk, start, to);
   }
 
   flush(_reason: FlushReason, sink: FrameSink): void {
     const { total, length } = this.#carry;
-    this.#marker.reset();
+    this.#delimiter.reset();
     if (total === 0) return;
     const reason = total > this.#maxCoded ? 'too-long' : 'partial';
     reportJunk(sink, this.#carry.take(), 0, length, reason, this.maxLength, total);
   }
 
-  #close(bytes: Buffer, start: number, end: number, sink: FrameSink): void {
-    if (end - start > this.#maxCoded) reportJunk(sink, bytes, start, end, 'too-long', this.maxLength);
-    else this.deliver(bytes, start, end, sink);
+  /** Part of the delimiter may have been carried: it is in `total`, and only beyond the limit not in the bytes. */
+  #finishCarried(chunk: Buffer, start: number, next: number, sink: FrameSink): void {
+    this.#carry.add(chunk, start, next);
+    const { length } = this.#carry;
+    const total = this.#carry.total - this.#delimiter.length;
+    const bytes = this.#carry.take();
+    if (total <= this.#maxCoded) this.deliver(bytes, 0, total, sink);
+    else reportJunk(sink, bytes, 0, length, 'too-long', this.maxLength, total);
   }
 
-  #closeCarried(chunk: Buffer, start: number, end: number, sink: FrameSink): void {
-    this.#carry.add(chunk, start, end);
-    const total = this.#carry.total - this.#marker.length;
-    const length = this.#carry.length;
-    const bytes = this.#carry.take();
-    if (total > this.#maxCoded) reportJunk(sink, bytes, 0, length, 'too-long', this.maxLength, total);
-    else this.deliver(bytes, 0, total, sink);
+  #hand(chunk: Buffer, start: number, end: number, sink: FrameSink): void {
+    if (end - start <= this.#maxCoded) this.deliver(chunk, start, end, sink);
+    else reportJunk(sink, chunk, start, end, 'too-long', this.maxLength);
   }
 }

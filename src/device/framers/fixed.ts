@@ -7,7 +7,7 @@ import type { FrameSink, JunkReason } from '../framer.js';
 import { SizedFramer } from './sized.js';
 
 /** Sliding costs a checksum per byte; beyond this length noise could hold up the process, so whole frames are skipped. */
-const LONGEST_TO_SLIDE = 512;
+const LONGEST_TO_SLIDE = 256;
 
 /** `type: fixed`. `length` bounds the memory, not `max_length`. The checksum is verified here, since it is what resyncs. */
 export class FixedFramer extends SizedFramer {

@@ -1,10 +1,10 @@
-// Frames that end at a delimiter: lines of text, mostly. The hot path of a gateway: per line a scan and one call.
+// Lines: a frame ends at a delimiter, which is not part of it. The hot path of most devices: no allocation per frame.
 
 import type { FramingOf } from '../../config/framing-schema.js';
 import type { FrameSink } from '../framer.js';
 import { DelimitedFramer } from './delimited.js';
 
-/** `type: line`. An empty line is an empty frame. A payload that holds the delimiter goes out as several lines. */
+/** `type: line`. A payload that holds the delimiter becomes several lines: nothing is escaped. */
 export class LineFramer extends DelimitedFramer {
   readonly #delimiter: Buffer;
 

@@ -1,75 +1,70 @@
-// Finds a byte sequence (delimiter, start, end) in a stream of chunks, also where it straddles them: it remembers how
-// many bytes of the marker the stream ends with (Knuth, Morris, Pratt 1977), so nothing has to be looked at twice.
+// A run of bytes (delimiter, start or end marker) looked for in a stream of chunks. It remembers how much of a marker the last
+// chunk ended with, so that one cut in two by a chunk border is found; after Knuth, Morris and Pratt (1977).
 
-/** One marker, searched in one stream. */
+/** Finds one marker in a stream. */
 export class Marker {
-  /** Bytes of the marker. */
   readonly length: number;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #first: number;
-  /** fallback[m]: the longest proper prefix of the marker that bytes[0..m] ends with. */
-  readonly #fallback: Uint8Array;
+  /** For each count of matched bytes, how many still match when the next byte does not. */
+  readonly #fallback: readonly number[];
   #matched = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Buffer) {
     this.length = bytes.length;
-    this.#bytes = Uint8Array.from(bytes);
+    this.#bytes = bytes;
     this.#first = bytes[0] ?? 0;
-    this.#fallback = fallbackOf(this.#bytes);
+    this.#fallback = fallbackOf(bytes);
   }
 
-  /** The index just after the next marker that ends in `chunk[from, to)`, or -1: then the search goes on with the next bytes. */
+  /**
+   * The index just behind the next marker within `chunk[from, to)`, or -1; the marker may have begun in the chunk before.
+   * After -1 the next call goes on where this one ended.
+   */
   find(chunk: Buffer, from: number, to: number): number {
-    return this.length === 1 ? this.#findByte(chunk, from, to) : this.#findSequence(chunk, from, to);
+    return this.length === 1 ? this.#findByte(chunk, from, to) : this.#findBytes(chunk, from, to);
   }
 
-  /** Forgets a marker that has been seen in part. */
+  /** Forgets a marker that has begun. */
   reset(): void {
     this.#matched = 0;
   }
 
+  // Measured in this framer on lines of 64 bytes: 18 to 25 ns with indexOf, 58 ns with a loop (which wins only below some 24).
+  // The loop remains where a search must stop early: indexOf would run through the rest of the chunk each time.
   #findByte(chunk: Buffer, from: number, to: number): number {
-    return indexOf(this.#first, chunk, from, to) + 1 || -1;
-  }
-
-  #findSequence(chunk: Buffer, from: number, to: number): number {
-    let matched = this.#matched;
-    for (let at = from; at < to; at++) {
-      if (matched === 0) at = indexOf(this.#first, chunk, at, to);
-      if (at < 0) break;
-      matched = advance(this.#bytes, this.#fallback, matched, chunk[at] ?? 0);
-      if (matched === this.length) {
-        this.#matched = 0;
-        return at + 1;
-      }
-    }
-    this.#matched = matched;
+    if (to === chunk.length) return chunk.indexOf(this.#first, from) + 1 || -1;
+    for (let at = from; at < to; at++) if (chunk[at] === this.#first) return at + 1;
     return -1;
   }
+
+  #findBytes(chunk: Buffer, from: number, to: number): number {
+    let at = from;
+    while (at < to && this.#matched > 0) if (this.#step(chunk[at++])) return at;
+    if (at >= to) return -1;
+    const found = (to === chunk.length ? chunk : chunk.subarray(0, to)).indexOf(this.#bytes, at);
+    if (found >= 0) return found + this.length;
+    for (at = Math.max(at, to - this.length + 1); at < to; at++) this.#step(chunk[at]);
+    return -1;
+  }
+
+  /** Takes one byte; true if it completes a marker. */
+  #step(byte: number | undefined): boolean {
+    let matched = this.#matched;
+    while (matched > 0 && this.#bytes[matched] !== byte) matched = this.#fallback[matched] ?? 0;
+    if (this.#bytes[matched] === byte) matched++;
+    const isWhole = matched === this.length;
+    this.#matched = isWhole ? 0 : matched;
+    return isWhole;
+  }
 }
 
-/**
- * Buffer.indexOf takes no end. It is seven times as fast as a loop on lines of 64 bytes, but must not run on over the rest of a
- * large chunk for each short search: then the loop.
- */
-function indexOf(byte: number, chunk: Buffer, from: number, to: number): number {
-  if (to === chunk.length) return chunk.indexOf(byte, from);
-  for (let at = from; at < to; at++) if (chunk[at] === byte) return at;
-  return -1;
-}
-
-function advance(marker: Uint8Array, fallback: Uint8Array, matched: number, byte: number): number {
-  let length = matched;
-  while (length > 0 && marker[length] !== byte) length = fallback[length - 1] ?? 0;
-  return marker[length] === byte ? length + 1 : length;
-}
-
-function fallbackOf(marker: Uint8Array): Uint8Array {
-  const fallback = new Uint8Array(marker.length);
-  let matched = 0;
-  for (let at = 1; at < marker.length; at++) {
-    matched = advance(marker, fallback, matched, marker[at] ?? 0);
-    fallback[at] = matched;
+function fallbackOf(bytes: Buffer): number[] {
+  const fallback = [0, 0];
+  for (let at = 1, matched = 0; at < bytes.length; at++) {
+    while (matched > 0 && bytes[matched] !== bytes[at]) matched = fallback[matched] ?? 0;
+    if (bytes[matched] === bytes[at]) matched++;
+    fallback.push(matched);
   }
   return fallback;
 }

@@ -1,8 +1,8 @@
-// No framing: every chunk is a frame, as it comes from the link. Nothing is held, so `max_length` has nothing to bound.
+// No framing: every chunk is a frame as it comes, whatever its length. Nothing is held, so there is nothing to bound.
 
-import type { FlushReason, Framer, FrameSink } from '../framer.js';
+import type { Framer, FrameSink } from '../framer.js';
 
-/** `type: raw`. Where chunks end depends on the link and its timing: for relaying bytes, not for decoding them. */
+/** `type: raw`. An empty chunk is nothing. */
 export class RawFramer implements Framer {
   readonly held = 0;
 
@@ -10,7 +10,7 @@ export class RawFramer implements Framer {
     if (chunk.length > 0) sink.frame(chunk, 0, chunk.length);
   }
 
-  flush(_reason: FlushReason, _sink: FrameSink): void {}
+  flush(): void {}
 
   wrap(payload: Uint8Array): Buffer {
     return Buffer.from(payload);

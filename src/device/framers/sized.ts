@@ -69,8 +69,16 @@ export abstract class SizedFramer implements Framer {
       at = to;
       if (this.#carry.length < this.#need) return at;
       this.#stepCarried(sink);
+      if (this.#need === this.#limits.head && this.#carry.length <= at) return this.#uncarry(at);
     }
     return at;
+  }
+
+  /** All that is still carried came with this chunk: goes on there, in place, which noise makes much quicker. */
+  #uncarry(at: number): number {
+    const { length } = this.#carry;
+    this.#carry.drop(length);
+    return at - length;
   }
 
   #stepCarried(sink: FrameSink): void {

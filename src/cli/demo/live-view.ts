@@ -1,0 +1,151 @@
+// The demo on a terminal: a table that is rewritten in place, and below it the last few things that were logged. Painted at
+// most four times a second, and only if something has changed.
+
+import type { Clock, Timer } from '../../core/clock.js';
+import type { DeviceBoard, DeviceRow } from './device-board.js';
+import type { LogLine } from './line-log.js';
+import { LiveRegion, type Terminal } from './live-region.js';
+import { brief, cut, type TableRow, tableLines } from './live-table.js';
+import type { View } from './view.js';
+
+const PAINT_EVERY_MS = 250;
+/** Rates fall although nothing comes: looked at this often. */
+const LOOK_EVERY_MS = 1000;
+const NOTES = 5;
+/** A terminal that does not know its size says 0. */
+const DEFAULT_WIDTH = 80;
+const DEFAULT_HEIGHT = 24;
+
+/** A terminal that tells when its size has changed, as process.stdout does. */
+export interface ResizableTerminal extends Terminal {
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
+}
+
+export interface LiveViewOptions {
+  readonly clock: Clock;
+  readonly terminal: ResizableTerminal;
+  readonly board: DeviceBoard;
+  readonly hasColour: boolean;
+  /** Prints what must not be lost, once the table is done. */
+  readonly err: (line: string) => void;
+}
+
+export class LiveView implements View {
+  readonly #options: LiveViewOptions;
+  readonly #terminal: Terminal;
+  readonly #region: LiveRegion;
+  readonly #onResize = (): void => this.#restart();
+  #intro: readonly string[] = [];
+  #notes: string[] = [];
+  #stacks: string[] = [];
+  #timer: Timer | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #paintedAt = Number.NEGATIVE_INFINITY;
+  #hasEnded = false;
+
+  constructor(options: LiveViewOptions) {
+    const { terminal } = options;
+    this.#options = options;
+    this.#terminal = {
+      write: (text) => terminal.write(text),
+      get columns() {
+        return terminal.columns || DEFAULT_WIDTH;
+      },
+      get rows() {
+        return terminal.rows || DEFAULT_HEIGHT;
+      },
+    };
+    this.#region = new LiveRegion(this.#terminal);
+    terminal.on('resize', this.#onResize);
+  }
+
+  intro(lines: readonly string[]): void {
+    this.#intro = lines;
+    this.#terminal.write(lines.map((line) => `${line}\n`).join(''));
+    this.#paintSoon(0);
+  }
+
+  happened(happenings: Parameters<View['happened']>[0]): void {
+    for (const happening of happenings) {
+      if (happening.kind === 'note') this.#note(`${happening.device}: ${happening.text}`);
+    }
+    this.#paintSoon(PAINT_EVERY_MS);
+  }
+
+  log({ level, text, stack }: LogLine): void {
+    this.#note(level === 'info' ? text : `${level}: ${text}`);
+    if (stack !== undefined) this.#stacks = [...this.#stacks, `${text}\n${stack}`].slice(-NOTES);
+    this.#paintSoon(PAINT_EVERY_MS);
+  }
+
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#paint();
+    this.#hasEnded = true;
+    this.#timer?.cancel();
+    this.#options.terminal.off('resize', this.#onResize);
+    this.#region.end();
+    for (const stack of this.#stacks) this.#options.err(stack);
+  }
+
+  #note(text: string): void {
+    const at = new Date(this.#options.clock.wall()).toTimeString().slice(0, 8);
+    this.#notes = [...this.#notes, `${at} ${text}`].slice(-NOTES);
+  }
+
+  /** Paints within `ms`, but never sooner after the last time than the pace allows. */
+  #paintSoon(ms: number): void {
+    if (this.#hasEnded) return;
+    const { clock } = this.#options;
+    const now = clock.now();
+    const dueAt = Math.max(now + (ms === LOOK_EVERY_MS ? ms : 0), this.#paintedAt + PAINT_EVERY_MS);
+    if (dueAt >= this.#dueAt) return;
+    this.#timer?.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = clock.after(dueAt - now, () => this.#paint());
+  }
+
+  #paint(): void {
+    if (this.#hasEnded) return;
+    this.#timer?.cancel();
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    this.#paintedAt = this.#options.clock.now();
+    this.#region.paint(this.#lines());
+    this.#paintSoon(LOOK_EVERY_MS);
+  }
+
+  #restart(): void {
+    this.#region.restart(this.#intro);
+    this.#paint();
+  }
+
+  /** Notes come last, so where the terminal is low it is they who go. */
+  #lines(): string[] {
+    const { board, clock, hasColour } = this.#options;
+    const width = this.#terminal.columns;
+    const now = clock.now();
+    const rows = board.rows();
+    const table = tableLines(
+      rows.map((row) => tableRow(row, rows, now)),
+      { width, hasColour },
+    );
+    const room = Math.max(0, this.#terminal.rows - 1 - table.length - 1);
+    const notes = room === 0 ? [] : this.#notes.slice(-room).map((note) => cut(note, width));
+    return notes.length === 0 ? table : [...table, '', ...notes];
+  }
+}
+
+function tableRow(row: DeviceRow, all: readonly DeviceRow[], now: number): TableRow {
+  const { name, link, state, reason, last, rate } = row;
+  const isUp = state === 'online' || state === 'silent';
+  const perSecond = isUp ? rate.perSecond(now) : 0;
+  const connections = all.filter((other) => other.name.startsWith(`${name}/`)).length;
+  return {
+    device: name,
+    link,
+    state,
+    rate: perSecond === 0 ? '' : perSecond.toFixed(1),
+    last: isUp ? brief(last) || (connections === 0 ? '' : `connections: ${connections}`) : reason,
+  };
+}

@@ -1,0 +1,24 @@
+// The bytes that put a device into a safe state (`on_shutdown`): the last that the gateway writes to it.
+
+import { sleep } from '../core/clock.js';
+import type { DeviceContext } from './device-context.js';
+
+/** Longest that they may take to leave, ms. */
+const LIMIT_MS = 1000;
+
+/** Writes them, if there are any; answers why they could not be written, or undefined. Never rejects. */
+export async function writeFailSafe(
+  ctx: Pick<DeviceContext, 'settings' | 'clock' | 'log' | 'flag' | 'lease'>,
+): Promise<string | undefined> {
+  const bytes = ctx.settings.on_shutdown;
+  if (bytes === undefined) return undefined;
+  if (ctx.lease === undefined || !ctx.flag.isUp) return 'the link is down';
+  const done = new AbortController();
+  const overrun = sleep(ctx.clock, LIMIT_MS, done.signal).then(() => 'overrun' as const);
+  const outcome = await Promise.race([ctx.lease.resource.write(bytes), overrun]);
+  done.abort();
+  if (outcome === 'overrun') return `not taken within ${LIMIT_MS} ms`;
+  if (outcome === 'lost') return 'the link was lost';
+  ctx.log.info({ thread: 'manager', bytes: bytes.length }, 'on_shutdown bytes written');
+  return undefined;
+}

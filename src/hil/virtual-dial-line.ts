@@ -1,0 +1,77 @@
+// A virtual device that connects to the gateway by itself (`tcp-listen`), and again whenever the connection is gone.
+
+import net from 'node:net';
+import type { Clock, Timer } from '../core/clock.js';
+import type { VirtualLine } from './virtual-line.js';
+
+const REDIAL_MS = 500;
+
+export interface DialLineOptions {
+  readonly clock: Clock;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Starts dialling at once; never rejects, since a device that finds nobody tries again. */
+export function openDialLine(options: DialLineOptions): VirtualLine {
+  const line = new DialLine(options);
+  line.dial();
+  return line;
+}
+
+class DialLine implements VirtualLine {
+  readonly #options: DialLineOptions;
+  #socket: net.Socket | undefined;
+  #redial: Timer | undefined;
+  #isPlugged = true;
+  #listener: (chunk: Buffer) => void = () => {};
+
+  constructor(options: DialLineOptions) {
+    this.#options = options;
+  }
+
+  get link(): string {
+    return `tcp-listen://${this.#options.host}:${this.#options.port}`;
+  }
+
+  /** Bytes for a connection that is not there yet are lost: `writable` is true from the start, `connecting` tells. */
+  send(bytes: Uint8Array | string): void {
+    if (this.#socket?.connecting === false) this.#socket.write(bytes);
+  }
+
+  onData(listener: (chunk: Buffer) => void): void {
+    this.#listener = listener;
+  }
+
+  dial(): void {
+    const { clock, host, port } = this.#options;
+    const socket = net.connect({ host, port, noDelay: true });
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.#listener(chunk));
+    socket.on('error', () => {}); // `close` follows
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#socket = undefined;
+      if (this.#isPlugged) this.#redial = clock.after(REDIAL_MS, () => this.dial());
+    });
+  }
+
+  async unplug(): Promise<void> {
+    this.#isPlugged = false;
+    this.#redial?.cancel();
+    const socket = this.#socket;
+    if (!socket || socket.closed) return;
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    socket.destroy();
+    await closed;
+  }
+
+  async plug(): Promise<void> {
+    if (this.#isPlugged) return;
+    this.#isPlugged = true;
+    this.dial();
+  }
+
+  close(): Promise<void> {
+    return this.unplug();
+  }
+}

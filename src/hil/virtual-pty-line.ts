@@ -1,0 +1,42 @@
+// A virtual serial line: the device's end is the master of a pty, the gateway opens the slave as a serial port.
+
+import type { Clock } from '../core/clock.js';
+import { openPty, type Pty } from './pty.js';
+import type { VirtualLine } from './virtual-line.js';
+
+export interface PtyLineOptions {
+  readonly clock: Clock;
+  /** Symlink that stands for the slave. Needed by devices that are unplugged: the next pty has another number. */
+  readonly symlink?: string;
+  /** For tests. */
+  readonly open?: typeof openPty;
+}
+
+/** Opens a line on a pty. Rejects with PtyUnavailableError where there are none. */
+export async function openPtyLine({ clock, symlink, open = openPty }: PtyLineOptions): Promise<VirtualLine> {
+  let listener: (chunk: Buffer) => void = () => {};
+  const plugIn = async (): Promise<Pty> => {
+    const fresh = await open({ clock, ...(symlink !== undefined && { link: symlink }) });
+    fresh.onData((chunk) => listener(chunk));
+    return fresh;
+  };
+  let pty: Pty | undefined = await plugIn();
+  const link = `serial:${pty.path}`;
+  const unplug = async (): Promise<void> => {
+    const old = pty;
+    pty = undefined;
+    await old?.unplug();
+  };
+  return {
+    link,
+    send: (bytes) => void pty?.write(bytes),
+    onData: (next) => {
+      listener = next;
+    },
+    unplug,
+    plug: async () => {
+      pty ??= await plugIn();
+    },
+    close: unplug,
+  };
+}

@@ -1,0 +1,81 @@
+// A virtual device on the network: it listens on a port of loopback, the gateway connects to it. Unplugged, the port is
+// closed and every connection reset, so the gateway sees what it sees of a device without power: nobody answers.
+
+import net from 'node:net';
+import type { VirtualLine } from './virtual-line.js';
+
+const HOST = '127.0.0.1';
+/** A peer that does not read is cut off beyond this, rather than to hold memory for it. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
+/** Listens on `port`, or on one that the system chooses. Rejects with the system's error if it cannot. */
+export async function openTcpLine(port = 0): Promise<VirtualLine> {
+  const line = new TcpLine();
+  await line.open(port);
+  return line;
+}
+
+class TcpLine implements VirtualLine {
+  readonly #sockets = new Set<net.Socket>();
+  #server: net.Server | undefined;
+  #port = 0;
+  #listener: (chunk: Buffer) => void = () => {};
+
+  get link(): string {
+    return `tcp://${HOST}:${this.#port}`;
+  }
+
+  send(bytes: Uint8Array | string): void {
+    for (const socket of this.#sockets) {
+      socket.write(bytes);
+      if (socket.writableLength > MAX_WAITING_BYTES) socket.destroy();
+    }
+  }
+
+  onData(listener: (chunk: Buffer) => void): void {
+    this.#listener = listener;
+  }
+
+  async open(port: number): Promise<void> {
+    const server = net.createServer({ noDelay: true }, (socket) => this.#serve(socket));
+    await listen(server, port);
+    server.on('error', () => {}); // accepting failed for a moment; the gateway tries again
+    this.#server = server;
+    const address = server.address();
+    this.#port = typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  unplug(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server) return Promise.resolve();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    return closed;
+  }
+
+  async plug(): Promise<void> {
+    if (!this.#server) await this.open(this.#port);
+  }
+
+  close(): Promise<void> {
+    return this.unplug();
+  }
+
+  #serve(socket: net.Socket): void {
+    this.#sockets.add(socket);
+    socket.on('data', (chunk) => this.#listener(chunk));
+    socket.on('error', () => {}); // `close` follows
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+}
+
+function listen(server: net.Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: HOST, port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,143 @@
+// The broker is weather: absent at the start, killed in the middle, back again. Devices go on as if nothing had happened, and
+// what they say meanwhile arrives in order. The subscriber's session outlives the broker on disk, so that it misses nothing
+// between the broker's return and its own.
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { openPty } from '../../src/hil/pty.js';
+import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
+import { eventually } from '../support/eventually.js';
+import type { Mosquitto } from '../support/mosquitto.js';
+import { numberedLine, tally } from '../support/numbered-lines.js';
+import { startPacedWriter } from '../support/paced-writer.js';
+import type { Subscriber } from '../support/subscriber.js';
+import { startTcpDevice } from '../support/tcp-device.js';
+
+const LINE_BYTES = 64;
+/** Fast enough that a kill finds lines on their way. */
+const TCP_LINES_PER_SECOND = 10_000;
+const PTY_BYTES_PER_SECOND = 11_520;
+const AWAY_MS = 1000;
+/** Come back soon: the test waits for it. */
+const RECONNECT = { first: 100, max: 400 };
+
+/** A folder for the broker's memory, gone with the test. */
+function brokerMemory(t: ExecutionContext): string {
+  const memory = mkdtempSync(path.join(tmpdir(), 'ferrule-broker-'));
+  t.teardown(() => rmSync(memory, { recursive: true, force: true }));
+  return memory;
+}
+
+/** Has mosquitto write its sessions to disk now, as a kill gives it no time for that. */
+async function remember(broker: Mosquitto, memory: string): Promise<void> {
+  process.kill(broker.pid, 'SIGUSR1');
+  await eventually(() => existsSync(path.join(memory, 'mosquitto.db')), 'the sessions of mosquitto on disk');
+}
+
+function payloads(subscriber: Subscriber, topic: string): Buffer[] {
+  return subscriber.on(topic).map(({ payload }) => payload);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+brokerTest('without a broker at the start devices are online and their readings are kept until it comes', async (t) => {
+  const memory = brokerMemory(t);
+  const before = await brokerFor(t, { memory });
+  const { port } = before;
+  const subscriber = await subscriberFor(t, { port, session: 'watcher' });
+  await before.stop();
+
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id: 'e2e' },
+      mqtt: { url: `mqtt://127.0.0.1:${port}`, reconnect: RECONNECT },
+      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` } },
+    },
+  });
+  await gateway.waitForLog(({ group, msg }) => group === 'cell' && msg.startsWith('online'));
+  const { msg } = await gateway.waitForLog('devices go on');
+  t.regex(msg, new RegExp(`${port}`), 'the log names the broker');
+  const connection = await device.connection();
+  for (let n = 0; n < 1000; n += 1) connection.write(numberedLine(n, LINE_BYTES));
+
+  await brokerFor(t, { port, memory });
+  const startedAt = performance.now();
+  await subscriber.count('ferrule/e2e/cell', 1000);
+  t.log(`1000 kept readings delivered ${Math.round(performance.now() - startedAt)} ms after the broker was there`);
+  connection.write(numberedLine(1000, LINE_BYTES));
+  await subscriber.count('ferrule/e2e/cell', 1001);
+  const perfect = { received: 1001, lost: 0, doubled: 0, outOfOrder: 0, damaged: 0, highest: 1000 };
+  t.deepEqual(tally(payloads(subscriber, 'ferrule/e2e/cell'), LINE_BYTES), perfect);
+  await subscriber.says('ferrule/e2e/cell/availability', { state: 'online' });
+  t.is(device.accepted, 1, 'the device was never let go');
+});
+
+brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept, links untouched', async (t) => {
+  const memory = brokerMemory(t);
+  let broker = await brokerFor(t, { memory });
+  const { port } = broker;
+  const subscriber = await subscriberFor(t, { port, session: 'watcher' });
+  await remember(broker, memory);
+  const [pty, device] = [await openPty(), await startTcpDevice()];
+  t.teardown(() => Promise.all([pty.close(), device.close()]));
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id: 'e2e' },
+      mqtt: { url: `mqtt://127.0.0.1:${port}`, reconnect: RECONNECT },
+      devices: {
+        cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` },
+        scale: { driver: 'lines', link: `serial:${pty.path}` },
+      },
+    },
+  });
+  await subscriber.says('ferrule/e2e/scale/availability', { state: 'online' });
+  const connection = await device.connection();
+  let dropped = 0;
+  const writers = {
+    cell: startPacedWriter({
+      bytesPerSecond: TCP_LINES_PER_SECOND * LINE_BYTES,
+      lineBytes: LINE_BYTES,
+      write: (bytes) => (connection.write(bytes), connection.writable),
+    }),
+    scale: startPacedWriter({
+      bytesPerSecond: PTY_BYTES_PER_SECOND,
+      lineBytes: LINE_BYTES,
+      writeBytes: 16,
+      write: (bytes) => {
+        void pty.write(bytes).then((outcome) => (dropped += Number(outcome === 'dropped')));
+        return true;
+      },
+    }),
+  };
+  for (const kill of [1, 2]) {
+    await pause(500 + 137 * kill); // somewhere in the stream
+    await broker.kill();
+    await pause(AWAY_MS);
+    t.true(connection.writableLength < 64 * 1024, 'the device is not held up while the broker is away');
+    const heard = subscriber.on('ferrule/e2e/cell').length;
+    broker = await brokerFor(t, { port, memory });
+    await eventually(() => subscriber.on('ferrule/e2e/cell').length > heard, 'readings again', 5000);
+  }
+  for (const [name, writer] of Object.entries(writers)) {
+    writer.stop();
+    const topic = `ferrule/e2e/${name}`;
+    const last = numberedLine(writer.lines - 1, LINE_BYTES).trimEnd();
+    await eventually(() => payloads(subscriber, topic).at(-1)?.toString() === last, `the last line of ${name}`);
+    const found = tally(payloads(subscriber, topic), LINE_BYTES);
+    const { received, doubled } = found;
+    const sound = { received, doubled, lost: 0, outOfOrder: 0, damaged: 0, highest: writer.lines - 1 };
+    t.deepEqual(found, sound, name);
+    t.is(received, writer.lines + doubled);
+    t.log(`${name}: ${writer.lines} lines over two kills, ${doubled} came twice`);
+  }
+  t.is(dropped, 0, 'the pty was read all the time');
+  t.is(device.accepted, 1, 'the socket was never let go');
+  const troubles = gateway.log.filter(({ group, level }) => (group === 'cell' || group === 'scale') && level !== 'info');
+  t.deepEqual(troubles, [], 'no device noticed anything');
+});

@@ -1,0 +1,208 @@
+// SIGTERM: what was read is at the broker before the process ends, whatever the moment; what cannot be delivered is named,
+// and the deadline holds.
+//
+// How the test knows what the gateway has read: the sender counts what the system took from it before the signal, and the
+// gateway's last log line on each device counts bytes and readings. What arrived must be exactly those readings, without a gap.
+
+import test, { type ExecutionContext } from 'ava';
+import { openPty } from '../../src/hil/pty.js';
+import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
+import { eventually } from '../support/eventually.js';
+import type { GatewayProcess } from '../support/gateway-process.js';
+import { freePort } from '../support/mosquitto.js';
+import { numberedLine, tally } from '../support/numbered-lines.js';
+import { startPacedWriter } from '../support/paced-writer.js';
+import { SEED, seededRandom } from '../support/seeded-random.js';
+import type { Subscriber } from '../support/subscriber.js';
+import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
+
+const LINE_BYTES = 64;
+const FIREHOSE_LINES = 300_000;
+const ROUNDS = 10;
+const LINES_PER_SECOND = 2000;
+const PTY_BYTES_PER_SECOND = 11_520;
+const FAIL_SAFE = 'VALVE CLOSE\r\n';
+/** The default of gateway.shutdown_deadline. */
+const DEADLINE_MS = 8000;
+
+/** A stream into the gateway. */
+interface Stream {
+  /** Bytes that the system has taken. */
+  taken(): number;
+  stop(): void;
+}
+
+async function streamToTcp(device: TcpDevice): Promise<Stream> {
+  const socket = await device.connection();
+  const write = (bytes: Buffer): boolean => {
+    if (socket.writable) socket.write(bytes);
+    return socket.writable;
+  };
+  const writer = startPacedWriter({ bytesPerSecond: LINES_PER_SECOND * LINE_BYTES, lineBytes: LINE_BYTES, write });
+  return { taken: () => socket.bytesWritten - socket.writableLength, stop: () => writer.stop() };
+}
+
+function streamToPty(pty: { write(bytes: Buffer): Promise<string> }): Stream {
+  let taken = 0;
+  const write = (bytes: Buffer): boolean => {
+    void pty.write(bytes).then((outcome) => (taken += outcome === 'taken' ? bytes.length : 0));
+    return true;
+  };
+  const options = { bytesPerSecond: PTY_BYTES_PER_SECOND, lineBytes: LINE_BYTES, writeBytes: 16, write };
+  const writer = startPacedWriter(options);
+  return { taken: () => taken, stop: () => writer.stop() };
+}
+
+interface DeliveryCheck {
+  readonly gateway: GatewayProcess;
+  readonly subscriber: Subscriber;
+  readonly topic: string;
+  readonly device: string;
+  /** Bytes that the system had taken from the sender before the signal. */
+  readonly takenBefore: number;
+}
+
+/** Compares what arrived with what the gateway says it has read, and with what was there for it to read. */
+async function allDelivered(t: ExecutionContext, check: DeliveryCheck): Promise<void> {
+  const { gateway, subscriber, topic, device, takenBefore } = check;
+  const { counters } = await gateway.waitForLog(({ group, msg }) => group === device && msg.startsWith('closed:'));
+  const { readings, bytesIn } = counters as { readings: number; bytesIn: number };
+  await eventually(() => subscriber.on(topic).length >= readings, `${readings} readings`, 2000).catch(() => {}); // told below
+  const payloads = subscriber.on(topic).map(({ payload }) => payload);
+  const perfect = { received: readings, lost: 0, doubled: 0, outOfOrder: 0, damaged: 0, highest: readings - 1 };
+  t.deepEqual(tally(payloads, LINE_BYTES), perfect, `${topic}: every reading of the gateway, in order`);
+  t.is(readings, Math.floor(bytesIn / LINE_BYTES), `${topic}: every whole line it had read became a reading`);
+  t.true(bytesIn >= takenBefore, `${topic}: ${takenBefore} bytes were there before the signal, ${bytesIn} were read`);
+}
+
+/** One gateway with two streams, stopped `afterMs` into them. Gives the ms from the signal to the exit. */
+async function stopInStream(t: ExecutionContext, subscriber: Subscriber, url: string, id: string, afterMs: number) {
+  const pty = await openPty();
+  const device = await startTcpDevice();
+  let written = '';
+  pty.onData((chunk) => (written += chunk));
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id },
+      mqtt: { url },
+      devices: {
+        cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` },
+        valve: { driver: 'lines', link: `serial:${pty.path}`, on_shutdown: FAIL_SAFE },
+      },
+    },
+  });
+  await subscriber.says(`ferrule/${id}/bridge/state`, { state: 'online' });
+  await subscriber.says(`ferrule/${id}/valve/availability`, { state: 'online' });
+  const streams = { cell: await streamToTcp(device), valve: streamToPty(pty) };
+  await new Promise((resolve) => setTimeout(resolve, afterMs)); // the random moment
+
+  const takenBefore = { cell: streams.cell.taken(), valve: streams.valve.taken() };
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  const end = await gateway.end(DEADLINE_MS);
+  for (const stream of Object.values(streams)) stream.stop();
+  t.is(end.code, 0, gateway.log.at(-1)?.msg);
+  for (const name of ['cell', 'valve'] as const) {
+    const topic = `ferrule/${id}/${name}`;
+    await allDelivered(t, { gateway, subscriber, topic, device: name, takenBefore: takenBefore[name] });
+    await subscriber.says(`${topic}/availability`, { state: 'offline' });
+  }
+  await subscriber.says(`ferrule/${id}/bridge/state`, { state: 'offline' });
+  await eventually(() => written === FAIL_SAFE, 'the on_shutdown bytes on the pty');
+  await Promise.all([pty.close(), device.close()]);
+  return Math.round(end.at - signalledAt);
+}
+
+brokerTest(`SIGTERM at ${ROUNDS} random moments of a stream: exit 0, every line read is at the broker`, async (t) => {
+  t.log(`FERRULE_TEST_SEED=${SEED}`);
+  const random = seededRandom(SEED);
+  const broker = await brokerFor(t);
+  const subscriber = await subscriberFor(t, { port: broker.port });
+  const took: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const afterMs = 20 + Math.round(random() * 700);
+    took.push(await stopInStream(t, subscriber, `mqtt://127.0.0.1:${broker.port}`, `round-${round}`, afterMs));
+  }
+  t.log(`from SIGTERM to exit, ms: ${took.join(' ')}`);
+});
+
+brokerTest('SIGTERM while a peer sends as fast as it can: every line read is at the broker', async (t) => {
+  const broker = await brokerFor(t);
+  const subscriber = await subscriberFor(t, { port: broker.port, filter: 'ferrule/e2e/#' });
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id: 'e2e' },
+      mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
+      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` } },
+    },
+  });
+  const topic = 'ferrule/e2e/cell';
+  const connection = await device.connection();
+  await subscriber.says('ferrule/e2e/bridge/state', { state: 'online' });
+  connection.write(Array.from({ length: FIREHOSE_LINES }, (_, n) => numberedLine(n, LINE_BYTES)).join(''));
+  await subscriber.count(topic, 5000);
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  const end = await gateway.end(DEADLINE_MS);
+  t.is(end.code, 0, gateway.log.at(-1)?.msg);
+  // What the system still holds for the gateway may be more than it reads in its last moments: the peer is told by a reset.
+  await allDelivered(t, { gateway, subscriber, topic, device: 'cell', takenBefore: 5000 * LINE_BYTES });
+  const tookMs = Math.round(end.at - signalledAt);
+  t.log(`${subscriber.on(topic).length} of ${FIREHOSE_LINES} lines read and delivered, exit ${tookMs} ms after SIGTERM`);
+  t.true(subscriber.on(topic).length < FIREHOSE_LINES, 'the stream was not over');
+});
+
+/** A gateway whose broker never comes, with one device online. */
+async function brokerlessGateway(t: ExecutionContext, deadlineMs: number) {
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id: 'e2e', shutdown_deadline: deadlineMs },
+      mqtt: { url: `mqtt://127.0.0.1:${await freePort()}` },
+      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` } },
+    },
+  });
+  await gateway.waitForLog(({ group, msg }) => group === 'cell' && msg.startsWith('online'));
+  return { gateway, connection: await device.connection() };
+}
+
+test('SIGTERM while the broker is away and readings wait: exit 1 within the deadline, the log names what is left', async (t) => {
+  const { gateway, connection } = await brokerlessGateway(t, 1000);
+  connection.write(Array.from({ length: 100 }, (_, n) => numberedLine(n, LINE_BYTES)).join(''));
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  const end = await gateway.end();
+  t.is(end.code, 1);
+  const tookMs = Math.round(end.at - signalledAt);
+  t.log(`from SIGTERM to exit: ${tookMs} ms, with a deadline of 1000 ms`);
+  t.true(tookMs < 1500);
+  const last = gateway.log.at(-1);
+  t.is(last?.level, 'error');
+  t.regex(last?.msg ?? '', /100 messages of cell not acknowledged/);
+});
+
+test('a second SIGTERM exits at once with 1', async (t) => {
+  const { gateway, connection } = await brokerlessGateway(t, 30_000);
+  connection.write(numberedLine(0, LINE_BYTES));
+  gateway.signal('SIGTERM');
+  await gateway.waitForLog('shutting down');
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  const end = await gateway.end();
+  t.is(end.code, 1);
+  t.true(end.at - signalledAt < 1000);
+  t.regex(gateway.log.at(-1)?.msg ?? '', /SIGTERM again/);
+});
+
+test('SIGTERM while the broker is away and nothing waits: exit 0 at once', async (t) => {
+  const { gateway } = await brokerlessGateway(t, 5000);
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  const end = await gateway.end();
+  t.is(end.code, 0, gateway.log.at(-1)?.msg);
+  t.log(`from SIGTERM to exit: ${Math.round(end.at - signalledAt)} ms`);
+  t.true(end.at - signalledAt < 1000);
+});

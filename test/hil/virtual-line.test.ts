@@ -1,0 +1,111 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LinuxBinding } from '@serialport/bindings-cpp';
+import test from 'ava';
+import { systemClock } from '../../src/core/clock.js';
+import { openDialLine } from '../../src/hil/virtual-dial-line.js';
+import { openPtyLine } from '../../src/hil/virtual-pty-line.js';
+import { openTcpLine } from '../../src/hil/virtual-tcp-line.js';
+import { eventually } from '../support/eventually.js';
+
+/** A socket whose end is remembered. */
+function dial(port: number): { socket: net.Socket; heard: () => string; isLost: () => boolean } {
+  const socket = net.connect(port, '127.0.0.1');
+  let heard = '';
+  let isLost = false;
+  socket.on('data', (chunk) => (heard += chunk));
+  socket.on('error', () => {});
+  socket.on('close', () => (isLost = true));
+  return { socket, heard: () => heard, isLost: () => isLost };
+}
+
+function listen(onSocket: (socket: net.Socket) => void): Promise<{ server: net.Server; port: number }> {
+  const server = net.createServer(onSocket);
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve({ server, port: (server.address() as net.AddressInfo).port }));
+  });
+}
+
+test('a TCP line talks both ways, and unplugged nobody answers until it is plugged in again', async (t) => {
+  const line = await openTcpLine();
+  const port = Number(new URL(line.link).port);
+  let got = '';
+  line.onData((chunk) => (got += chunk));
+  const first = dial(port);
+  first.socket.write('down');
+  await eventually(() => got === 'down', 'the bytes at the device');
+  line.send('up');
+  await eventually(() => first.heard() === 'up', 'the bytes at the gateway');
+
+  await line.unplug();
+  await eventually(first.isLost, 'the loss');
+  const second = dial(port);
+  await eventually(second.isLost, 'the refusal');
+
+  await line.plug();
+  t.is(line.link, `tcp://127.0.0.1:${port}`);
+  const third = dial(port);
+  third.socket.write('!');
+  await eventually(() => got === 'down!', 'the bytes on the new connection');
+  await line.close();
+  await line.close();
+  await eventually(third.isLost, 'the end');
+});
+
+test('a line that dials is there again after the gateway has dropped it, and stays away when unplugged', async (t) => {
+  const sockets: net.Socket[] = [];
+  const { server, port } = await listen((socket) => {
+    sockets.push(socket.on('error', () => {}));
+  });
+  const line = openDialLine({ clock: systemClock, host: '127.0.0.1', port });
+  t.is(line.link, `tcp-listen://127.0.0.1:${port}`);
+  await eventually(() => sockets.length === 1, 'the connection');
+  let heard = '';
+  sockets[0]?.on('data', (chunk) => (heard += chunk));
+  await eventually(() => {
+    line.send('x');
+    return heard !== '';
+  }, 'bytes from the device');
+  sockets[0]?.destroy();
+  await eventually(() => sockets.length === 2, 'the next connection');
+  let got = '';
+  line.onData((chunk) => (got += chunk));
+  sockets[1]?.write('hi');
+  await eventually(() => got === 'hi', 'bytes at the device');
+
+  await line.unplug();
+  await eventually(
+    () => sockets[1]?.destroyed === true || sockets[1]?.readableEnded === true || got === 'hi',
+    'the end',
+  );
+  await line.plug();
+  await eventually(() => sockets.length === 3, 'the connection after plugging in');
+  await line.close();
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a pty line keeps its link over unplug and plug, and leaves nothing behind', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'ferrule-line-'));
+  const symlink = join(dir, 'ttySCALE');
+  const line = await openPtyLine({ clock: systemClock, symlink });
+  t.is(line.link, `serial:${symlink}`);
+  await line.unplug();
+  line.send('nobody hears this');
+  t.deepEqual(readdirSync(dir), []);
+  await line.plug();
+  let got = '';
+  line.onData((chunk) => (got += chunk));
+  const port = await LinuxBinding.open({ path: symlink, baudRate: 9600 });
+  await port.write(Buffer.from('tare\n'));
+  await eventually(() => got === 'tare\n', 'the command at the device');
+  line.send('OK');
+  const { buffer, bytesRead } = await port.read(Buffer.alloc(16), 0, 16);
+  t.is(buffer.toString('latin1', 0, bytesRead), 'OK');
+  await port.close();
+  await line.close();
+  t.deepEqual(readdirSync(dir), []);
+  rmSync(dir, { recursive: true });
+});
