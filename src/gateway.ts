@@ -1,5 +1,5 @@
-// The composition root: a checked config in, a running gateway out. Clock, log and openers come in as arguments; nothing
-// here knows of process, signals or the terminal.
+// The composition root: a checked config in, a running gateway out. Clock and log come in as arguments; nothing here knows
+// of process, signals or the terminal.
 //
 //   config -> plans (driver + options per device) -> registry, uplink, commands -> one group per device
 
@@ -9,18 +9,16 @@ import { formatLink } from './config/link-string.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
 import { Commands } from './control/commands.js';
-import { Inventory } from './control/inventory.js';
+import { type DeviceFacts, Inventory } from './control/inventory.js';
 import type { Clock } from './core/clock.js';
 import type { Log } from './core/log.js';
 import { type ShutdownReport, ThreadRegistry } from './core/thread-registry.js';
-import { makeOpener } from './device/make-opener.js';
 import type { DownMessage } from './device/message.js';
 import type { PlannedDevice } from './device/plan-devices.js';
-import { CommsThreadGroup } from './group/comms-thread-group.js';
-import { ServerManager } from './group/server-manager.js';
+import { type DeviceChanges, type DeviceGroup, DeviceSet, hasPeers } from './group/device-set.js';
 import { EMBEDDED_VERSION, type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-broker.js';
 import { makeTopics, type Topics } from './uplink/topics.js';
-import { Uplink } from './uplink/uplink.js';
+import { Uplink, type UplinkOptions } from './uplink/uplink.js';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -36,52 +34,52 @@ export interface GatewayReport extends ShutdownReport {
   readonly undelivered: ReadonlyMap<string, number>;
 }
 
-type DeviceGroup = CommsThreadGroup | ServerManager;
+/** What a reload did. */
+export interface ReloadReport extends DeviceChanges {
+  /** Sections that have changed and need a restart of the process to count. */
+  readonly needRestart: readonly string[];
+}
 
 export class Gateway {
   readonly registry: ThreadRegistry<DownMessage>;
   readonly topics: Topics;
+  /** URL of the broker in use; of the embedded one, where it really listens. */
+  readonly brokerUrl: string;
   readonly #options: GatewayOptions;
   readonly #uplink: Uplink;
   readonly #inventory: Inventory;
-  readonly #groups = new Map<string, DeviceGroup>();
+  readonly #set: DeviceSet;
   readonly #broker: EmbeddedBroker | undefined;
-  /** URL of the broker in use; of the embedded one, where it really listens. */
-  readonly brokerUrl: string;
+  #config: Config;
+  #reloading: Promise<unknown> = Promise.resolve();
 
   private constructor(options: GatewayOptions, broker: EmbeddedBroker | undefined) {
     const { config, clock, log } = options;
     this.#options = options;
+    this.#config = config;
     this.#broker = broker;
     this.brokerUrl = broker?.url ?? config.mqtt.url;
     this.registry = new ThreadRegistry(clock);
     this.topics = makeTopics(config.mqtt.base_topic);
-    const commands = new Commands({
+    this.#uplink = this.#makeUplink(broker);
+    this.#set = new DeviceSet({ clock, log, registry: this.registry, relay: this.#uplink.relay });
+    this.#inventory = new Inventory({
       clock,
-      log,
       registry: this.registry,
-      topics: this.topics,
-      relay: () => this.#uplink.relay,
-      makeTransaction: randomUUID,
+      facts: (device) => this.#facts(device),
+      publishDevices: (payload) => this.#uplink.publishState(this.topics.bridge.devices, payload),
+      publishEvent: (event) => this.#uplink.relay.offer(event),
     });
-    this.#uplink = new Uplink({
-      clock,
-      log,
-      registry: this.registry,
-      topics: this.topics,
-      session: sessionOptions(config, broker),
-      reconnect: config.mqtt.reconnect,
-      spool: config.spool,
-      onMessage: (message) => commands.take(message),
-    });
-    this.#inventory = this.#makeInventory();
   }
 
   /** Starts everything. Rejects if the embedded broker cannot listen; devices and brokers that are away are no reason. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const broker = await startBroker(options);
+    const { config, log, devices } = options;
+    const isEmbedded = config.mqtt.url === 'embedded';
+    const broker = isEmbedded ? await startEmbeddedBroker({ ...config.mqtt.embedded, log }) : undefined;
     const gateway = new Gateway(options, broker);
-    gateway.#startAll();
+    await gateway.#start();
+    if (devices.length === 0) log.warn('no devices: add some below `devices` in the config, or see `ferrule init`');
     return gateway;
   }
 
@@ -92,76 +90,95 @@ export class Gateway {
 
   /** The group of a device, for those who watch it. */
   device(name: string): DeviceGroup | undefined {
-    return this.#groups.get(name);
+    return this.#set.get(name);
+  }
+
+  /** Applies a new config: only devices whose part has changed are stopped and started. One reload at a time. */
+  reload(config: Config, devices: readonly PlannedDevice[]): Promise<ReloadReport> {
+    const result = this.#reloading.then(() => this.#apply(config, devices));
+    this.#reloading = result.catch(() => {});
+    return result;
   }
 
   /** The coordinated shutdown: devices first, then the uplink, under one deadline. Never rejects; idempotent. */
   async stop(reason: string): Promise<GatewayReport> {
-    const report = await this.registry.shutdown(this.#options.config.gateway.shutdown_deadline, reason);
+    const report = await this.registry.shutdown(this.#config.gateway.shutdown_deadline, reason);
     const undelivered = this.#uplink.leftovers();
     this.#inventory.close();
     await this.#broker?.close();
     return { ...report, undelivered };
   }
 
-  #startAll(): void {
-    const { devices, config, version, log } = this.#options;
-    for (const { plan } of devices) {
-      // Until its link is open a device is offline, and says so: also one that never comes.
-      this.#uplink.relay.offer({ kind: 'availability', device: plan.name, state: 'offline' });
-      this.#uplink.addDevice(plan.name);
-      if (plan.link.type === 'tcp-listen' && plan.link.peer !== 'shared') this.#uplink.addDevice(`${plan.name}/+`);
-    }
-    this.#uplink.publishState(this.topics.bridge.info, JSON.stringify({ version, config: redact(config) }));
+  async #start(): Promise<void> {
+    const { devices } = this.#options;
+    for (const device of devices) this.#subscribe(device);
+    this.#publishInfo();
     this.#uplink.start();
-    for (const device of devices) this.#startDevice(device);
+    await this.#set.apply(devices);
     this.#inventory.flush();
-    if (devices.length === 0)
-      log.warn('no devices: add some below `devices` in the config (ferrule init writes an example)');
   }
 
-  #startDevice({ config, plan }: PlannedDevice): void {
-    const { clock, log } = this.#options;
-    const shared = {
-      id: plan.name,
+  async #apply(config: Config, devices: readonly PlannedDevice[]): Promise<ReloadReport> {
+    if (this.registry.isShuttingDown) return { added: [], changed: [], removed: [], needRestart: [] };
+    const needRestart = changedSections(this.#config, config);
+    const before = this.#set.devices;
+    const changes = await this.#set.apply(devices);
+    for (const device of before) this.#unsubscribe(device, devices);
+    for (const device of devices) this.#subscribe(device);
+    this.#config = { ...config, gateway: this.#config.gateway, mqtt: this.#config.mqtt, spool: this.#config.spool };
+    this.#publishInfo();
+    this.#inventory.flush();
+    return { ...changes, needRestart };
+  }
+
+  #subscribe({ plan: { name, link } }: PlannedDevice): void {
+    this.#uplink.addDevice(name);
+    if (hasPeers(link)) this.#uplink.addDevice(`${name}/+`);
+  }
+
+  #unsubscribe({ plan: { name, link } }: PlannedDevice, wanted: readonly PlannedDevice[]): void {
+    const next = wanted.find((device) => device.plan.name === name);
+    if (next === undefined) this.#uplink.removeDevice(name);
+    if (hasPeers(link) && (next === undefined || !hasPeers(next.plan.link))) this.#uplink.removeDevice(`${name}/+`);
+  }
+
+  #publishInfo(): void {
+    const info = { version: this.#options.version, config: redact(this.#config) };
+    this.#uplink.publishState(this.topics.bridge.info, JSON.stringify(info));
+  }
+
+  #facts(device: string): DeviceFacts | undefined {
+    const plan = this.#set.plan(device);
+    return plan && { driver: plan.driverName, link: shortLink(plan.link) };
+  }
+
+  #makeUplink(broker: EmbeddedBroker | undefined): Uplink {
+    const { config, clock, log } = this.#options;
+    const commands = new Commands({
       clock,
       log,
       registry: this.registry,
-      relay: this.#uplink.relay,
-      plan,
-      settings: {
-        qos: config.qos,
-        retain: config.retain,
-        queue_size: config.queue_size,
-        silent_after: config.silent_after,
-        reconnect: config.reconnect,
-        ...(config.on_shutdown && { on_shutdown: config.on_shutdown }),
-      },
-    };
-    const { link } = plan;
-    const group =
-      link.type === 'tcp-listen'
-        ? new ServerManager({ ...shared, listen: link })
-        : new CommsThreadGroup({
-            ...shared,
-            opener: makeOpener(link, { clock, log: log.child({ group: plan.name }) }),
-          });
-    this.#groups.set(plan.name, group);
-    group.start();
-  }
-
-  #makeInventory(): Inventory {
-    const facts = new Map(
-      this.#options.devices.map(({ plan }) => [plan.name, { driver: plan.driverName, link: shortLink(plan.link) }]),
-    );
-    return new Inventory({
-      clock: this.#options.clock,
+      topics: this.topics,
+      relay: () => this.#uplink.relay,
+      makeTransaction: randomUUID,
+    });
+    return new Uplink({
+      clock,
+      log,
       registry: this.registry,
-      facts: (device) => facts.get(device),
-      publishDevices: (payload) => this.#uplink.publishState(this.topics.bridge.devices, payload),
-      publishEvent: (event) => this.#uplink.relay.offer(event),
+      topics: this.topics,
+      session: sessionOptions(config, broker),
+      reconnect: config.mqtt.reconnect,
+      spool: config.spool,
+      onMessage: (message) => commands.take(message),
     });
   }
+}
+
+/** The parts of the config that are read once, at the start. */
+function changedSections(before: Config, after: Config): string[] {
+  const sections = ['gateway', 'mqtt', 'spool', 'log', 'drivers_dir'] as const;
+  return sections.filter((section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]));
 }
 
 /** Where a device is, without the settings. */
@@ -169,15 +186,7 @@ function shortLink(link: LinkConfig): string {
   return formatLink(link).replace(/\?.*$/, '');
 }
 
-async function startBroker({ config, log }: GatewayOptions): Promise<EmbeddedBroker | undefined> {
-  if (config.mqtt.url !== 'embedded') return undefined;
-  return startEmbeddedBroker({ ...config.mqtt.embedded, log });
-}
-
-function sessionOptions(
-  { mqtt }: Config,
-  broker: EmbeddedBroker | undefined,
-): ConstructorParameters<typeof Uplink>[0]['session'] {
+function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefined): UplinkOptions['session'] {
   const { username, password, ca, cert, key } = mqtt;
   return {
     url: broker?.url ?? mqtt.url,

@@ -27,7 +27,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   const { path, cwd, env, out, err } = options;
   const loaded = loadConfig({ path, cwd, env, hostname: hostname() });
   if (!loaded.ok) {
-    if ('missing' in loaded) printMissing(loaded.missing, err);
+    if ('missing' in loaded) for (const line of missingLines(loaded.missing)) err(line);
     else printProblems(loaded.problems, err);
     return EXIT_CONFIG;
   }
@@ -42,9 +42,11 @@ export async function runCheck(options: CheckOptions): Promise<number> {
 }
 
 /** Says where a config was looked for and how to make one. */
-export function printMissing(searched: readonly string[], err: (line: string) => void): void {
-  err(`no config file; looked for ${searched.join(', ')}`);
-  err('write one with `ferrule init`, name one with -c FILE, or try `ferrule demo`, which needs none');
+export function missingLines(searched: readonly string[]): string[] {
+  return [
+    `no config file; looked for ${searched.join(', ')}`,
+    'write one with `ferrule init`, name one with -c FILE, or try `ferrule demo`, which needs none',
+  ];
 }
 
 /** One line per problem, then how many. */

@@ -1,61 +1,58 @@
 // `ferrule run`: the daemon. Config and drivers are checked before anything starts; then the gateway runs until a signal.
+// SIGHUP reads the config again.
 
-import { hostname } from 'node:os';
-import { loadConfig } from '../config/load.js';
-import type { Config } from '../config/schema.js';
 import { systemClock } from '../core/clock.js';
 import { FerruleError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
-import { type PlannedDevice, planDevices } from '../device/plan-devices.js';
 import { Gateway, type GatewayReport } from '../gateway.js';
 import { handleSignals } from '../signals.js';
-import { printMissing, printProblems } from './check.js';
 import { EXIT } from './exit-codes.js';
 import { makeLog } from './make-log.js';
+import { type ConfigPlace, readConfig } from './read-config.js';
 import { version } from './version.js';
 
-export interface RunOptions {
-  readonly path?: string | undefined;
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface RunOptions extends ConfigPlace {
   readonly isTerminal: boolean;
   /** Prints a line of a bad config. */
   readonly err: (line: string) => void;
 }
 
 /** Runs the daemon; gives the exit code. */
-export async function runDaemon({ path, cwd, env, isTerminal, err }: RunOptions): Promise<number> {
-  const loaded = loadConfig({ path, cwd, env, hostname: hostname() });
-  if (!loaded.ok) {
-    if ('missing' in loaded) printMissing(loaded.missing, err);
-    else printProblems(loaded.problems, err);
+export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Promise<number> {
+  const read = await readConfig(place);
+  if (!read.ok) {
+    for (const line of read.lines) err(line);
     return EXIT.config;
   }
-  const { config, source } = loaded;
-  const { devices, problems } = await planDevices(config, source);
-  if (problems.length > 0) {
-    printProblems(problems, err);
-    return EXIT.config;
-  }
+  const { config, devices, file } = read;
   const log = await makeLog({ level: config.log.level, isTerminal });
-  log.info({ version, pid: process.pid, node: process.version, config: source.file }, `ferrule ${version} starts`);
-  return runUntilSignal(config, devices, log);
-}
-
-async function runUntilSignal(config: Config, devices: readonly PlannedDevice[], log: Log): Promise<number> {
-  let gateway: Gateway;
+  log.info({ version, pid: process.pid, node: process.version, config: file }, `ferrule ${version} starts`);
   try {
-    gateway = await Gateway.start({ config, devices, clock: systemClock, log, version });
+    const gateway = await Gateway.start({ config, devices, clock: systemClock, log, version });
+    return await untilStopped(gateway, log, () => void reload(gateway, place, log));
   } catch (error) {
     if (!(error instanceof FerruleError)) throw error;
     log.error({ err: error }, error.message);
     return EXIT.config;
   }
-  return untilStopped(gateway, log);
+}
+
+/** Reads the config again and applies it; a bad one changes nothing. */
+async function reload(gateway: Gateway, place: ConfigPlace, log: Log): Promise<void> {
+  const read = await readConfig(place);
+  if (!read.ok) {
+    for (const line of read.lines) log.error(line);
+    log.error('reload: the config is not good, nothing was changed');
+    return;
+  }
+  const { added, changed, removed, needRestart } = await gateway.reload(read.config, read.devices);
+  const fields = { added, changed, removed, need_restart: needRestart };
+  log.info(fields, `reloaded: ${added.length} added, ${changed.length} changed, ${removed.length} removed`);
+  if (needRestart.length > 0) log.warn(`reload: ${needRestart.join(', ')} changed too; restart to apply that`);
 }
 
 /** Runs a started gateway until a signal stops it; gives the exit code. The demo uses it too. */
-export function untilStopped(gateway: Gateway, log: Log): Promise<number> {
+export function untilStopped(gateway: Gateway, log: Log, onReload: () => void = () => {}): Promise<number> {
   return new Promise((resolve) => {
     // Timers of the clock do not keep the process alive, the daemon itself does.
     const alive = setInterval(() => {}, 2 ** 30);
@@ -74,7 +71,7 @@ export function untilStopped(gateway: Gateway, log: Log): Promise<number> {
         log.error(`${signal} again: exiting at once, what is queued is lost`);
         end(EXIT.leftovers);
       },
-      onReload: () => log.warn('SIGHUP: reloading the config is not in this version yet; restart to apply changes'),
+      onReload,
       onUncaught: (error) => {
         log.error(
           { err: error },

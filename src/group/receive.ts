@@ -45,7 +45,11 @@ export class ReceiveThread implements DecoderSink {
 
   /** Called by the link with every chunk. Synchronous: no promise between the wire and the queue. */
   intake(link: Link, bytes: Buffer): void {
-    const { received, counters, clock, managing } = this.#ctx;
+    const { received, counters, clock, managing, lease } = this.#ctx;
+    if (lease?.resource !== link) {
+      counters.droppedBytes += bytes.length; // let go of, though not closed yet: its end has been told to the decoder
+      return;
+    }
     const at = clock.now();
     const wall = clock.wall();
     counters.bytesIn += bytes.length;

@@ -50,7 +50,7 @@ class TcpLine implements VirtualLine {
     this.#server = undefined;
     if (!server) return Promise.resolve();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) cutOff(socket);
     return closed;
   }
 
@@ -68,6 +68,12 @@ class TcpLine implements VirtualLine {
     socket.on('error', () => {}); // `close` follows
     socket.on('close', () => this.#sockets.delete(socket));
   }
+}
+
+/** A reset while the socket is ending already is refused by libuv, and Node 20 then spins for ever. */
+function cutOff(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function listen(server: net.Server, port: number): Promise<void> {

@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { framingSchema } from '../../src/config/framing-schema.js';
 import { Decoder } from '../../src/device/decoder.js';
 import type { Channel, Driver } from '../../src/device/driver.js';
+import { makeFramer } from '../../src/device/make-framer.js';
 import { CollectingSink } from '../support/collecting-sink.js';
-import { plainFramer } from '../support/plain-framer.js';
 
 /** What a device sends, and the options to read it with. */
 export interface DriverFixture {
@@ -26,7 +26,7 @@ export function decoderOf(
   sink: CollectingSink,
   options: Readonly<Record<string, unknown>> = {},
 ): Decoder {
-  const framer = plainFramer(framingOf(driver));
+  const framer = makeFramer(framingOf(driver));
   const instance = driver.create(driver.options.parse(options));
   return new Decoder({ framer, instance, out: sink, commands: driver.commands });
 }

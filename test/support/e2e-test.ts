@@ -16,10 +16,14 @@ export interface BrokerOptions {
 
 /** Starts a mosquitto that waits for slow subscribers; stopped with the test. */
 export async function brokerFor(t: ExecutionContext, { port, memory }: BrokerOptions = {}): Promise<Mosquitto> {
-  const config = memory === undefined ? PATIENT : `${PATIENT}\npersistence true\npersistence_location ${memory}/`;
+  const config = memory === undefined ? PATIENT : `${PATIENT}\n${rememberingIn(memory)}`;
   const broker = await startMosquitto({ config, ...(port !== undefined && { port }) });
   t.teardown(() => broker.stop());
   return broker;
+}
+
+function rememberingIn(folder: string): string {
+  return `persistence true\npersistence_location ${folder}/\nqueue_qos0_messages true`;
 }
 
 /** Starts a gateway; killed with the test if it still runs. */

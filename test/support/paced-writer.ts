@@ -47,6 +47,7 @@ export function startPacedWriter(options: PacedWriterOptions): PacedWriter {
       written += writeBytes;
     }
   }, TICK_MS);
+  timer.unref(); // a test that failed may have forgotten it
   return {
     get written() {
       return written;

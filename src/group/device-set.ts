@@ -1,0 +1,131 @@
+// The devices of the gateway: one group each, made from a plan, started, replaced when their config changes, stopped when
+// they leave it. A device whose plan and settings are the same is not touched.
+
+import type { LinkConfig } from '../config/link-schema.js';
+import type { DeviceConfig } from '../config/schema.js';
+import type { Clock } from '../core/clock.js';
+import type { Log } from '../core/log.js';
+import type { ThreadRegistry } from '../core/thread-registry.js';
+import { makeOpener } from '../device/make-opener.js';
+import type { DownMessage, Relay } from '../device/message.js';
+import type { DevicePlan } from '../device/plan.js';
+import type { PlannedDevice } from '../device/plan-devices.js';
+import { CommsThreadGroup } from './comms-thread-group.js';
+import type { DeviceSettings } from './device-context.js';
+import { ServerManager } from './server-manager.js';
+
+/** Longest that a device may take to end when its config has changed or gone, ms. */
+const STOP_MS = 5000;
+
+export type DeviceGroup = CommsThreadGroup | ServerManager;
+
+export interface DeviceSetOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: ThreadRegistry<DownMessage>;
+  readonly relay: Relay;
+}
+
+/** What `apply` did, by device name. */
+export interface DeviceChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+interface Member {
+  readonly device: PlannedDevice;
+  readonly fingerprint: string;
+  readonly group: DeviceGroup;
+}
+
+export class DeviceSet {
+  readonly #options: DeviceSetOptions;
+  readonly #members = new Map<string, Member>();
+
+  constructor(options: DeviceSetOptions) {
+    this.#options = options;
+  }
+
+  /** The plans in use. */
+  get devices(): readonly PlannedDevice[] {
+    return [...this.#members.values()].map((member) => member.device);
+  }
+
+  get(name: string): DeviceGroup | undefined {
+    return this.#members.get(name)?.group;
+  }
+
+  plan(name: string): DevicePlan | undefined {
+    return this.#members.get(name)?.device.plan;
+  }
+
+  /**
+   * Brings the set in line with `devices`. Those that change or leave are stopped first, all of them, so that two devices
+   * can swap their ports; then the new ones start. Never rejects.
+   */
+  async apply(devices: readonly PlannedDevice[]): Promise<DeviceChanges> {
+    const wanted = new Map(devices.map((device) => [device.plan.name, { device, fingerprint: fingerprintOf(device) }]));
+    const known = new Set(this.#members.keys());
+    const gone = [...this.#members.values()].filter(
+      ({ device, fingerprint }) => wanted.get(device.plan.name)?.fingerprint !== fingerprint,
+    );
+    await Promise.all(gone.map((member) => this.#stop(member, wanted.has(member.device.plan.name))));
+    const added: string[] = [];
+    const changed: string[] = [];
+    for (const [name, { device, fingerprint }] of wanted) {
+      if (this.#members.has(name)) continue;
+      this.#start(device, fingerprint);
+      (known.has(name) ? changed : added).push(name);
+    }
+    const removed = [...known].filter((name) => !wanted.has(name));
+    return { added, changed, removed };
+  }
+
+  #start(device: PlannedDevice, fingerprint: string): void {
+    const { relay } = this.#options;
+    const group = this.#make(device);
+    this.#members.set(device.plan.name, { device, fingerprint, group });
+    // Until its link is open a device is offline, and says so: also one that never comes.
+    relay.offer({ kind: 'availability', device: device.plan.name, state: 'offline' });
+    group.start();
+  }
+
+  async #stop({ device, group: { group } }: Member, comesBack: boolean): Promise<void> {
+    const { relay, log } = this.#options;
+    const { name } = device.plan;
+    this.#members.delete(name);
+    group.close(comesBack ? 'its config has changed' : 'it is no longer in the config');
+    const report = await group.wait(STOP_MS);
+    if (!report.ended) log.error({ group: name, stuck: report.stuck }, `${name}: threads did not end in time`);
+    group.cleanup();
+    if (!comesBack) relay.offer({ kind: 'availability', device: name, state: 'gone' });
+  }
+
+  #make({ config, plan }: PlannedDevice): DeviceGroup {
+    const { clock, log, registry, relay } = this.#options;
+    const shared = { id: plan.name, clock, log, registry, relay, plan, settings: settingsOf(config) };
+    const { link } = plan;
+    if (link.type === 'tcp-listen') return new ServerManager({ ...shared, listen: link });
+    return new CommsThreadGroup({
+      ...shared,
+      opener: makeOpener(link, { clock, log: log.child({ group: plan.name }) }),
+    });
+  }
+}
+
+/** True for a listener whose connections have topics of their own. */
+export function hasPeers(link: LinkConfig): boolean {
+  return link.type === 'tcp-listen' && link.peer !== 'shared';
+}
+
+function settingsOf(config: DeviceConfig): DeviceSettings {
+  const { qos, retain, queue_size, silent_after, reconnect, on_shutdown } = config;
+  return { qos, retain, queue_size, silent_after, reconnect, ...(on_shutdown && { on_shutdown }) };
+}
+
+/** Equal for two configs that make the same device. A driver's code is not part of it: it is loaded once per process. */
+function fingerprintOf({ config, plan }: PlannedDevice): string {
+  const { driverName, options, framing, link } = plan;
+  return JSON.stringify([driverName, options, framing, link, settingsOf(config)]);
+}

@@ -1,0 +1,179 @@
+import test from 'ava';
+import { defineDriver, z } from '../../src/device/driver.js';
+import { command, groupRig } from '../support/group-rig.js';
+
+const FINAL = new Set(['ok', 'error', 'expired']);
+
+test('a command is accepted, framed, written and answered', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  const replyTo = { topic: 'me', correlation: Buffer.from('7') };
+  const set = command({ payload: Buffer.from('go'), replyTo });
+  const write = command({ verb: 'write', payload: Buffer.from([0, 1, 2]) });
+  t.is(rig.device.deliver(set), 'queued');
+  rig.device.deliver(write);
+  await rig.settle();
+  t.deepEqual(rig.far.received, [Buffer.from('go\n'), Buffer.from([0, 1, 2])]);
+  t.deepEqual(rig.relay.statuses(set.transaction), ['accepted', 'sent', 'ok']);
+  t.deepEqual(rig.relay.responses(set.transaction).at(-1)?.replyTo, replyTo);
+  t.deepEqual(rig.relay.statuses(write.transaction), ['accepted', 'sent', 'ok']);
+  t.is(rig.device.counters.bytesOut, 6);
+  await rig.end();
+});
+
+test('a command for a device that is offline is refused at once', async (t) => {
+  const rig = groupRig({ opener: (own) => ({ ...own, open: () => new Promise(() => {}) }) });
+  await rig.settle();
+  const set = command();
+  rig.device.deliver(set);
+  t.deepEqual(rig.relay.statuses(set.transaction), ['error']);
+  t.regex(rig.relay.responses(set.transaction)[0]?.error ?? '', /offline: connecting/);
+});
+
+test('a link lost while a command waits reports the command as not sent', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const [writing, waiting] = [command(), command()];
+  rig.device.deliver(writing);
+  rig.device.deliver(waiting);
+  await rig.settle();
+  rig.far.unplug();
+  await rig.settle();
+  for (const { transaction } of [writing, waiting]) {
+    t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'error']);
+    t.regex(rig.relay.responses(transaction).at(-1)?.error ?? '', /not sent: the link was lost/);
+  }
+  rig.far.release();
+  await rig.clock.advance(1000);
+  t.is(rig.state, 'online');
+  t.deepEqual(rig.far.received, [], 'nothing of it reaches the device later');
+  await rig.end();
+});
+
+test('a command whose time is over is not sent', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const [first, late] = [command(), command({ notAfter: rig.clock.wall() + 100 })];
+  rig.device.deliver(first);
+  rig.device.deliver(late);
+  await rig.clock.advance(200);
+  rig.far.release();
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(late.transaction), ['accepted', 'expired']);
+  t.is(rig.far.received.length, 1);
+  await rig.end();
+});
+
+test('the 65th command that waits is refused', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  rig.device.deliver(command());
+  await rig.settle();
+  const results = Array.from({ length: 65 }, () => rig.device.deliver(command()));
+  t.deepEqual([...new Set(results.slice(0, 64))], ['queued']);
+  t.is(results[64], 'full');
+  rig.far.release();
+  await rig.end();
+});
+
+test('a full way up does not hold up commands', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.relay.fill();
+  rig.far.send('a\nb\n');
+  await rig.settle();
+  const set = command();
+  rig.device.deliver(set);
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(set.transaction), ['accepted', 'sent', 'ok']);
+  rig.relay.empty();
+  await rig.end();
+  t.deepEqual(rig.relay.texts, ['a', 'b']);
+});
+
+test('commands in the lane at a shutdown are still written and answered', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const commands = [command(), command(), command()];
+  for (const each of commands) rig.device.deliver(each);
+  await rig.settle();
+  rig.device.group.close('test');
+  rig.far.release();
+  t.true((await rig.end()).ended);
+  t.is(rig.far.received.length, 3);
+  for (const { transaction } of commands) t.is(rig.relay.statuses(transaction).at(-1), 'ok');
+  const late = command();
+  rig.device.deliver(late);
+  t.deepEqual(rig.relay.statuses(late.transaction), ['error']);
+});
+
+test('commands that a stuck line holds at the end of a shutdown are answered all the same', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const commands = [command(), command(), command()];
+  for (const each of commands) rig.device.deliver(each);
+  await rig.settle();
+  const { ended, stuck } = await rig.end(2000);
+  t.false(ended);
+  t.true(stuck.includes('send'));
+  await rig.clock.advance(5000);
+  for (const { transaction } of commands) {
+    t.is(rig.relay.statuses(transaction).filter((status) => FINAL.has(status)).length, 1);
+  }
+  t.deepEqual(rig.closes, [1]);
+});
+
+test('a driver that throws on commands is told once, and every command is answered', async (t) => {
+  const clumsy = defineDriver({
+    kind: 'framed',
+    summary: '',
+    options: z.unknown(),
+    create: () => ({
+      encode: () => {
+        throw new Error('cannot');
+      },
+    }),
+  });
+  const rig = groupRig({ driver: clumsy });
+  await rig.settle();
+  const commands = Array.from({ length: 20 }, () => command());
+  for (const each of commands) rig.device.deliver(each);
+  await rig.settle();
+  for (const { transaction } of commands) {
+    t.is(rig.relay.statuses(transaction).filter((status) => FINAL.has(status)).length, 1);
+  }
+  t.is(rig.device.counters.crashes, 1);
+  t.is(rig.state, 'backing-off');
+  await rig.clock.advance(1000);
+  t.is(rig.state, 'online');
+  await rig.end();
+});
+
+test('a send thread that crashes is restarted with what it held, and its commands are answered', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.relay.failOnce(new Error('bug in the relay'));
+  rig.far.stall();
+  const set = command();
+  rig.device.deliver(set);
+  await rig.settle();
+  rig.far.send('one\n');
+  await rig.clock.advance(10_000);
+  t.is(rig.state, 'online');
+  t.deepEqual(rig.relay.texts, ['one']);
+  t.deepEqual(rig.relay.statuses(set.transaction), ['accepted', 'error']);
+  rig.far.release();
+  rig.far.send('two\n');
+  const again = command();
+  rig.device.deliver(again);
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, ['one', 'two']);
+  t.deepEqual(rig.relay.statuses(again.transaction), ['accepted', 'sent', 'ok']);
+  t.true((await rig.end()).ended);
+  t.deepEqual(rig.closes, [1, 1]);
+});

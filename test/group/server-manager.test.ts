@@ -1,0 +1,251 @@
+import net from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { framingSchema } from '../../src/config/framing-schema.js';
+import { tcpListenLink } from '../../src/config/link-schema.js';
+import { systemClock } from '../../src/core/clock.js';
+import { ThreadRegistry } from '../../src/core/thread-registry.js';
+import { defineDriver, type Driver, z } from '../../src/device/driver.js';
+import type { DownMessage } from '../../src/device/message.js';
+import { ServerManager } from '../../src/group/server-manager.js';
+import { eventually } from '../support/eventually.js';
+import { FakeRelay } from '../support/fake-relay.js';
+import { command, echoDriver, SETTINGS } from '../support/group-rig.js';
+import { RecordingLog } from '../support/recording-log.js';
+
+interface ServerRig {
+  readonly server: ServerManager;
+  readonly relay: FakeRelay;
+  readonly log: RecordingLog;
+  readonly registry: ThreadRegistry<DownMessage>;
+  /** Connects; resolves once connected. */
+  connect(): Promise<net.Socket>;
+}
+
+async function serverRig(
+  t: ExecutionContext,
+  listen: Partial<z.input<typeof tcpListenLink>> = {},
+  driver: Driver = echoDriver,
+): Promise<ServerRig> {
+  const registry = new ThreadRegistry<DownMessage>(systemClock);
+  const relay = new FakeRelay();
+  const log = new RecordingLog();
+  const server = new ServerManager({
+    id: 'door',
+    clock: systemClock,
+    log,
+    registry,
+    relay,
+    plan: { driver, options: undefined, framing: framingSchema.parse({ type: 'line' }) },
+    settings: SETTINGS,
+    listen: tcpListenLink.parse({ type: 'tcp-listen', port: 0, ...listen }),
+  });
+  const sockets = new Set<net.Socket>();
+  t.teardown(async () => {
+    for (const socket of sockets) socket.destroy();
+    await registry.shutdown(3000, 'test is over');
+  });
+  t.true(server.start());
+  await eventually(() => server.port > 0, 'the listener is up');
+  return {
+    server,
+    relay,
+    log,
+    registry,
+    connect: () =>
+      new Promise((resolve, reject) => {
+        const socket = net.connect({ port: server.port, host: '127.0.0.1' }, () => resolve(socket));
+        socket.on('error', reject);
+        sockets.add(socket);
+      }),
+  };
+}
+
+function counters(rig: ServerRig): Record<string, unknown> {
+  return rig.server.group.view().counters;
+}
+
+test('each connection is a child group with its own topics, and is gone with its socket', async (t) => {
+  const rig = await serverRig(t);
+  const socket = await rig.connect();
+  const id = `door/127.0.0.1-${socket.localPort}`;
+  socket.end('hello\nwor');
+  await eventually(() => rig.relay.availability(id).includes('gone'), 'the connection is gone');
+  t.deepEqual(
+    rig.relay.readings.map(({ device }) => device),
+    [id],
+  );
+  t.deepEqual(rig.relay.texts, ['hello']);
+  t.deepEqual(rig.relay.deadLetters, ['partial']);
+  t.is(rig.server.group.childCount, 0);
+  t.deepEqual(rig.registry.ids(), ['door']);
+  t.deepEqual(rig.relay.availability('door'), ['online']);
+});
+
+test('connections over max_connections are refused and counted', async (t) => {
+  const rig = await serverRig(t, { max_connections: 2 });
+  const [first] = [await rig.connect(), await rig.connect()];
+  await eventually(() => rig.server.group.childCount === 2, 'two are in');
+  const third = await rig.connect();
+  await new Promise((resolve) => third.once('close', resolve).resume());
+  t.is(counters(rig).refused, 1);
+  t.is(rig.log.matching('connection refused').length, 1);
+  first?.destroy();
+  await eventually(() => rig.server.group.childCount === 1, 'one has left');
+  await rig.connect();
+  await eventually(() => rig.server.group.childCount === 2, 'another is in');
+  t.is(counters(rig).accepted, 3);
+});
+
+test('shared peer: all on the topic of the listener, set goes to all', async (t) => {
+  const rig = await serverRig(t, { peer: 'shared' });
+  const nobody = command();
+  rig.registry.route('door', nobody);
+  t.deepEqual(rig.relay.statuses(nobody.transaction), ['error']);
+  const sockets = [await rig.connect(), await rig.connect()];
+  await eventually(() => rig.server.group.childCount === 2, 'both are in');
+  const got = sockets.map(() => '');
+  for (const [at, socket] of sockets.entries()) {
+    socket.on('data', (chunk) => {
+      got[at] += chunk.toString();
+    });
+    socket.write(`from ${at}\n`);
+  }
+  await eventually(() => rig.relay.texts.length === 2, 'both were read');
+  t.deepEqual(
+    rig.relay.readings.map(({ device }) => device),
+    ['door', 'door'],
+  );
+  const all = command({ payload: Buffer.from('go') });
+  rig.registry.route('door', all);
+  await eventually(() => got.every((text) => text === 'go\n'), 'both were told');
+  for (const socket of sockets) socket.destroy();
+  await eventually(() => rig.server.group.childCount === 0, 'both are gone');
+  t.deepEqual(rig.relay.availability('door'), ['online'], 'the listener speaks for them');
+});
+
+test('a command for one connection reaches it alone; one for the listener is told to name a connection', async (t) => {
+  const rig = await serverRig(t);
+  const [one, other] = [await rig.connect(), await rig.connect()];
+  await eventually(() => rig.server.group.childCount === 2, 'both are in');
+  let got = '';
+  one?.on('data', (chunk) => {
+    got += chunk.toString();
+  });
+  let otherGot = 0;
+  other?.on('data', (chunk) => {
+    otherGot += chunk.length;
+  });
+  rig.registry.route(`door/127.0.0.1-${one?.localPort}`, command({ payload: Buffer.from('you') }));
+  await eventually(() => got === 'you\n', 'it was told');
+  t.is(otherGot, 0);
+  const set = command();
+  rig.registry.route('door', set);
+  t.regex(rig.relay.responses(set.transaction)[0]?.error ?? '', /name the connection: door\/<peer>; 2 are connected/);
+});
+
+test('a driver that throws ends its own connection, and the next one is as new', async (t) => {
+  const touchy = defineDriver({
+    ...echoDriver,
+    create: () => ({
+      decode(frame) {
+        if (frame.toString() === 'bad') throw new Error('bad frame');
+        return { text: frame.toString() };
+      },
+    }),
+  });
+  const rig = await serverRig(t, {}, touchy);
+  const [calm, bad] = [await rig.connect(), await rig.connect()];
+  bad?.write('bad\n');
+  await new Promise((resolve) => bad?.once('close', resolve).resume());
+  calm?.write('calm\n');
+  await eventually(() => rig.relay.texts.length === 1, 'the neighbour is read');
+  await eventually(() => rig.server.group.childCount === 1, 'the bad one is gone');
+  (await rig.connect()).write('good\n');
+  await eventually(() => rig.relay.texts.length === 2, 'a new one is read');
+  t.is(rig.log.at('error').length, 1);
+});
+
+test('2,000 connections closed at once by reset leave no group behind and the listener accepts again', async (t) => {
+  t.timeout(60_000);
+  const count = 2000;
+  const rig = await serverRig(t, { max_connections: count });
+  const sockets: net.Socket[] = [];
+  while (sockets.length < count) sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => rig.connect()))));
+  await eventually(() => rig.server.group.childCount === count, 'all are in', 20_000);
+  for (const socket of sockets) socket.write('line\n');
+  await eventually(() => rig.relay.texts.length === count, 'all were read', 20_000);
+  for (const socket of sockets) socket.resetAndDestroy();
+  await eventually(() => rig.server.group.childCount === 0, 'all groups are gone', 20_000);
+  t.deepEqual(rig.registry.ids(), ['door']);
+  t.is(counters(rig).connections, 0);
+  t.is(rig.relay.taken.filter((each) => each.kind === 'availability' && each.state === 'gone').length, count);
+  (await rig.connect()).write('again\n');
+  await eventually(() => rig.relay.texts.at(-1) === 'again', 'the listener accepts again');
+  t.is(rig.log.at('error').length, 0);
+});
+
+test('closing the listener closes its connections first, with what they have read', async (t) => {
+  const rig = await serverRig(t);
+  const sockets = [await rig.connect(), await rig.connect()];
+  await eventually(() => rig.server.group.childCount === 2, 'both are in');
+  for (const socket of sockets) socket.write('last\nhalf');
+  await eventually(() => rig.relay.texts.length === 2, 'both were read');
+  const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve).resume()));
+  const { clean } = await rig.registry.shutdown(3000, 'test');
+  t.true(clean);
+  await Promise.all(closed);
+  t.deepEqual(rig.relay.deadLetters, ['partial', 'partial']);
+  t.is(rig.registry.size, 0);
+  t.is(rig.relay.availability('door').at(-1), 'offline');
+  await t.throwsAsync(rig.connect(), { code: 'ECONNREFUSED' });
+});
+
+test('a port that is taken is said so, and listened on once it is free', async (t) => {
+  const squatter = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => squatter.once('listening', resolve));
+  const { port } = squatter.address() as net.AddressInfo;
+  const registry = new ThreadRegistry<DownMessage>(systemClock);
+  const log = new RecordingLog();
+  const server = new ServerManager({
+    id: 'door',
+    clock: { ...systemClock, random: () => 0.2 },
+    log,
+    registry,
+    relay: new FakeRelay(),
+    plan: { driver: echoDriver, options: undefined, framing: framingSchema.parse({ type: 'line' }) },
+    settings: SETTINGS,
+    listen: tcpListenLink.parse({ type: 'tcp-listen', port }),
+  });
+  server.start();
+  await eventually(() => log.find('another process does already') !== undefined, 'it says so');
+  t.is(server.group.state.state, 'backing-off');
+  squatter.close();
+  await eventually(() => server.group.state.state === 'online', 'it listens');
+  t.is(log.at('warn').length, 1);
+  t.true((await registry.shutdown(3000, 'test')).clean);
+});
+
+test('a connection whose id another device has is turned away', async (t) => {
+  const rig = await serverRig(t, { peer: '{ip}' });
+  await rig.connect();
+  await rig.connect();
+  await eventually(() => rig.server.group.childCount === 2, 'both are in');
+  t.deepEqual(rig.registry.ids().sort(), ['door', 'door/127.0.0.1', 'door/127.0.0.1-2']);
+});
+
+test('a connection accepted during the close is turned away and not counted as refused', async (t) => {
+  const rig = await serverRig(t);
+  const [first] = [await rig.connect()];
+  await eventually(() => rig.server.group.childCount === 1, 'it is in');
+  rig.relay.fill();
+  first?.write('held\n');
+  await eventually(() => rig.server.group.children[0]?.view().counters.readings === 1, 'it was read');
+  rig.server.group.close('test');
+  const late = await rig.connect();
+  await new Promise((resolve) => late.once('close', resolve).resume());
+  t.is(counters(rig).refused, 0);
+  rig.relay.empty();
+  t.true((await rig.server.group.wait(3000)).ended);
+  rig.server.group.cleanup();
+  t.is(rig.registry.size, 0);
+});
