@@ -21,6 +21,7 @@ const program = new Command('ferrule')
   .description('Ties serial ports and sockets to MQTT, one supervised thread group per device.')
   .version(version)
   .exitOverride()
+  .showHelpAfterError()
   .configureHelp({ showGlobalOptions: true });
 
 program
@@ -37,23 +38,18 @@ program
   .description('check a config: every error at once, with its place')
   .option(...CONFIG_FLAG)
   .action(async ({ config }: { config?: string }) => {
-    const [{ runCheck }, { planDevices }] = await Promise.all([
-      import('./check.js'),
-      import('../device/plan-devices.js'),
-    ]);
-    const extraProblems: Parameters<typeof runCheck>[0]['extraProblems'] = async (checked, source) => [
-      ...(await planDevices(checked, source)).problems,
-    ];
-    exitCode = await runCheck({ ...here, path: config, extraProblems });
+    const { runCheck } = await import('./check.js');
+    exitCode = await runCheck({ ...here, path: config });
   });
 
 program
   .command('demo')
   .description('try Ferrule with nothing else: embedded broker, virtual devices, readings live on the screen')
-  .option('-p, --port <port>', 'port of the embedded broker', '1883')
-  .action(async ({ port }: { port: string }) => {
+  .option('-p, --port <port>', 'port of the embedded broker (default: 1883, or a free one if that is taken)')
+  .action(async ({ port }: { port?: string }) => {
     const { runDemo } = await import('./demo.js');
-    exitCode = await runDemo({ port: Number(port), out, err, isTerminal: process.stdout.isTTY === true });
+    const chosen = port === undefined ? {} : { port: Number(port) };
+    exitCode = await runDemo({ ...chosen, out, err, isTerminal: process.stdout.isTTY === true });
   });
 
 program

@@ -12,6 +12,7 @@ import { applyEnv } from './env-overrides.js';
 import { type ReadFile, reasonOf } from './file-value.js';
 import { expandLinks } from './link-expansion.js';
 import { formatPath, formatPlace, type Problem, sortProblems } from './problem.js';
+import { type ConfigDraft, makeDraft } from './draft.js';
 import type { Config } from './schema.js';
 import { type ConfigSource, makeSource } from './source.js';
 import { emptyMap, type MapTree, type Tree } from './tree.js';
@@ -32,7 +33,8 @@ export interface LoadOptions {
 
 export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly source: ConfigSource }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+  /** `draft`: what can still be checked by those who know the drivers; absent where a file was no YAML. */
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly draft?: ConfigDraft }
   /** No config anywhere; these places were looked at. */
   | { readonly ok: false; readonly missing: readonly string[] };
 
@@ -75,7 +77,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const checked = checkTree(root, source, { hostname, env, readFile: files.readFile, realPath });
   problems.push(...checked.problems);
   if (problems.length > 0 || checked.config === undefined) {
-    return { ok: false, problems: sortProblems(problems, names) };
+    return { ok: false, problems: sortProblems(problems, names), draft: makeDraft(root, source) };
   }
   return { ok: true, config: checked.config, source };
 }

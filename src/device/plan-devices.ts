@@ -1,5 +1,6 @@
 // All devices of a config, each brought together with its driver. Everything wrong is answered at once, with its place.
 
+import type { ConfigDraft } from '../config/draft.js';
 import type { Problem } from '../config/problem.js';
 import type { Config, DeviceConfig } from '../config/schema.js';
 import { type ConfigSource, problemAt } from '../config/source.js';
@@ -21,7 +22,7 @@ export interface PlannedDevices {
 
 /** Loads the drivers of all enabled devices and checks their options. */
 export async function planDevices(config: Config, source: ConfigSource): Promise<PlannedDevices> {
-  const dirs = [builtInDriversDir, ...(config.drivers_dir === undefined ? [] : [config.drivers_dir])];
+  const dirs = driverDirs(config);
   const devices: PlannedDevice[] = [];
   const problems: Problem[] = [];
   for (const [name, device] of Object.entries(config.devices)) {
@@ -40,6 +41,25 @@ export async function planDevices(config: Config, source: ConfigSource): Promise
     }
   }
   return { devices, problems };
+}
+
+/** What the drivers find wrong with a config that has other mistakes too: unknown drivers, options that do not fit. */
+export async function driverProblems({ devices, drivers_dir, source }: ConfigDraft): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const { name, driver: driverName, options } of devices) {
+    const driver = await loaded(driverName, driverDirs({ drivers_dir }));
+    if (driver instanceof DriverError) {
+      problems.push(problemAt(source, ['devices', name, 'driver'], '', driver.message));
+      continue;
+    }
+    const { error } = driver.options.safeParse(options);
+    if (error) problems.push(...zodProblems(source, ['devices', name, 'options'], options, error, driver.options));
+  }
+  return problems;
+}
+
+function driverDirs({ drivers_dir }: Pick<Config, 'drivers_dir'>): string[] {
+  return [builtInDriversDir, ...(drivers_dir === undefined ? [] : [drivers_dir])];
 }
 
 async function loaded(name: string, dirs: readonly string[]): Promise<Driver | DriverError> {

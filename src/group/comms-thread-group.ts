@@ -138,11 +138,16 @@ export class CommsThreadGroup {
 
   #makeContext(): DeviceContext {
     const { id, clock, log, relay, settings, registry } = this.#options;
+    let child: Log | undefined;
     return {
       id,
       address: this.#options.address ?? id,
       clock,
-      log: log.child({ group: id }),
+      // Made on first use: most of thousands of connections never say anything.
+      get log() {
+        child ??= log.child({ group: id });
+        return child;
+      },
       relay,
       settings,
       flag: new ConnectionFlag(),
@@ -173,7 +178,7 @@ export class CommsThreadGroup {
   }
 
   #makeManager(receive: ReceiveThread, send: SendThread): ManagerThread {
-    const { opener, reopens = true, intensity } = this.#options;
+    const { opener, reopens = true, intensity, onEnded } = this.#options;
     return new ManagerThread(this.#ctx, {
       state: this.group.state,
       opener,
@@ -183,6 +188,7 @@ export class CommsThreadGroup {
       send,
       restartThread: (label) => this.group.restart(label),
       greeting: () => this.#greeting(),
+      onEnded,
       ...(intensity && { intensity }),
     });
   }
@@ -208,7 +214,7 @@ export class CommsThreadGroup {
 
   #addThreads(receive: ReceiveThread, send: SendThread): void {
     const { received, up, down, managing } = this.#ctx;
-    this.group.add({ label: 'manager', inboxes: [managing], body: (thread) => this.#runManager(thread) });
+    this.group.add({ label: 'manager', inboxes: [managing], body: (thread) => this.#manager.run(thread) });
     this.group.add({ label: 'send', inboxes: [up, down], body: (thread) => send.run(thread) });
     this.group.add({
       label: 'receive',
@@ -216,11 +222,6 @@ export class CommsThreadGroup {
       body: (thread) => receive.run(thread),
       onFinish: () => receive.finish(),
     });
-  }
-
-  async #runManager(thread: Parameters<ManagerThread['run']>[0]): Promise<void> {
-    await this.#manager.run(thread);
-    this.#options.onEnded?.();
   }
 
   /** The last word on a device: what went through it. For a connection, which comes and goes, only at level debug. */

@@ -26,6 +26,7 @@ const LET_GO_MS = 1000;
 const WORKED_MS = 10_000;
 /** A hint that the device is back is not acted on sooner than this, ms: hints that never end must not spin. */
 const SHORTEST_RETRY_MS = 20;
+const NEVER = new AbortController().signal;
 
 /** What the manager knows of the other two threads. */
 export interface LinkUser {
@@ -46,6 +47,8 @@ export interface ManagerParts {
   /** What the driver wants sent by itself. Driver's code: may throw. */
   readonly greeting: () => Greeting;
   readonly intensity?: RestartIntensity;
+  /** Called when the thread has nothing left to do. */
+  readonly onEnded?: (() => void) | undefined;
 }
 
 export class ManagerThread {
@@ -82,20 +85,17 @@ export class ManagerThread {
     while (!this.#isOver(thread)) {
       this.#restartCrashed();
       this.#goConnecting(reason);
-      const pause = await this.#connect(thread);
+      thread.busy(`opening ${this.#parts.opener.name}`);
+      // Thousands of accepted connections do without a signal each: they are open already.
+      const opened = await this.#open(this.#parts.reopens ? thread.finishSignal : NEVER);
+      thread.idle();
+      const pause = 'why' in opened ? this.#conclude(opened) : await this.#serve(opened, thread);
       if (pause === 'finish' || !this.#parts.reopens) break;
       reason = await this.#wait(pause, thread.finishSignal);
     }
     this.#restartCrashed(); // what a crash has left unread is still worked off
     this.#tellUnsafe();
-  }
-
-  /** One attempt, and the life of the link if it works. Answers what to do next. */
-  async #connect(thread: Thread): Promise<Pause | 'finish'> {
-    thread.busy(`opening ${this.#parts.opener.name}`);
-    const opened = await this.#open(thread.finishSignal);
-    thread.idle();
-    return 'why' in opened ? this.#conclude(opened) : this.#serve(opened, thread);
+    this.#parts.onEnded?.();
   }
 
   async #open(stop: AbortSignal): Promise<Link | Ending> {

@@ -12,7 +12,7 @@ import type { Decoder, DecoderSink } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import { DeadLetters } from './dead-letters.js';
-import type { DeviceContext, ReceiveItem, UpItem } from './device-context.js';
+import type { DeviceContext, UpItem } from './device-context.js';
 
 /** Bytes waiting for the receive thread at which a link that can pause is paused. */
 const PAUSE_AT = 128 * 1024;
@@ -68,14 +68,24 @@ export class ReceiveThread implements DecoderSink {
 
   /** The thread's body. Ends when its inbox is closed and worked off, or on abort. */
   async run(thread: Thread): Promise<void> {
+    const { received } = this.#ctx;
     try {
-      await this.#work(thread);
+      for (thread.idle(); (await received.ready()) === 'ready'; thread.idle()) {
+        thread.busy('decoding');
+        while (received.length > 0) {
+          if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
+          this.#handleNext();
+          if (this.#overflow.length > 0) await this.#waitForRoom(thread);
+        }
+        this.#unpause();
+      }
+      this.#endOfInput();
     } catch (error) {
       this.#ctx.decoder = undefined;
-      await this.#waitForRoom(thread); // what was read before the fault is not lost with it
       throw error;
     } finally {
       this.#cancelTimer();
+      await this.#waitForRoom(thread); // what was read before a fault is not lost with it
       this.#ctx.lease?.leave(HOLDER);
     }
   }
@@ -128,23 +138,10 @@ export class ReceiveThread implements DecoderSink {
     if (up.fits(letter)) up.put(letter);
   }
 
-  async #work(thread: Thread): Promise<void> {
-    const { received } = this.#ctx;
-    for (thread.idle(); (await received.ready()) === 'ready'; thread.idle()) {
-      thread.busy('decoding');
-      while (received.length > 0) {
-        if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
-        const taken = received.poll();
-        if (taken?.ok) this.#handle(taken.item);
-        if (this.#overflow.length > 0) await this.#waitForRoom(thread);
-      }
-      this.#unpause();
-    }
-    this.#endOfInput();
-    await this.#waitForRoom(thread);
-  }
-
-  #handle(item: ReceiveItem): void {
+  #handleNext(): void {
+    const taken = this.#ctx.received.poll();
+    if (!taken?.ok) return;
+    const { item } = taken;
     if (item.kind === 'chunk') this.#decode(item);
     else if (item.kind === 'quiet') this.#onQuiet(item.at);
     else this.#endOfInput(item.isFresh);

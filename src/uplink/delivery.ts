@@ -93,6 +93,8 @@ export class Delivery {
   /** Takes on a message; without room, the spool's policy decides what is dropped. */
   add(message: QueuedMessage): void {
     const { spool, outgoing } = this.#options;
+    // An event is news of the moment: kept, it would hold up a shutdown. bridge/devices tells the outcome later.
+    if (this.#session === undefined && message.kind === 'event') return;
     if (this.#session === undefined && spool.mode === 'off' && message.kind === 'readings') {
       this.#notKept += message.batch.bounds.length / 2;
       return;

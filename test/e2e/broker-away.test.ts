@@ -10,18 +10,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { openPty } from '../../src/hil/pty.js';
+import { type DeviceStream, LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { Mosquitto } from '../support/mosquitto.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
-import { startPacedWriter } from '../support/paced-writer.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
 
-const LINE_BYTES = 64;
 /** Fast enough that a kill finds lines on their way. */
 const TCP_LINES_PER_SECOND = 10_000;
-const PTY_BYTES_PER_SECOND = 11_520;
 const AWAY_MS = 1000;
 /** Come back soon: the test waits for it. */
 const RECONNECT = { first: 100, max: 400 };
@@ -41,6 +39,21 @@ async function remember(broker: Mosquitto, memory: string): Promise<void> {
 
 function payloads(subscriber: Subscriber, topic: string): Buffer[] {
   return subscriber.on(topic).map(({ payload }) => payload);
+}
+
+/** Everything written arrived in order; what was on its way when the broker died may have come twice. */
+async function nothingLost(t: ExecutionContext, subscriber: Subscriber, name: string, { lines }: DeviceStream) {
+  const topic = `ferrule/e2e/${name}`;
+  const last = numberedLine(lines - 1, LINE_BYTES).trimEnd();
+  await eventually(() => payloads(subscriber, topic).at(-1)?.toString() === last, `the last line of ${name}`);
+  const found = tally(payloads(subscriber, topic), LINE_BYTES);
+  const { doubled } = found;
+  t.deepEqual(
+    found,
+    { received: lines + doubled, doubled, lost: 0, outOfOrder: 0, damaged: 0, highest: lines - 1 },
+    name,
+  );
+  t.log(`${name}: ${lines} lines over two kills, ${doubled} came twice`);
 }
 
 function pause(ms: number): Promise<void> {
@@ -101,23 +114,7 @@ brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept
   });
   await subscriber.says('ferrule/e2e/scale/availability', { state: 'online' });
   const connection = await device.connection();
-  let dropped = 0;
-  const writers = {
-    cell: startPacedWriter({
-      bytesPerSecond: TCP_LINES_PER_SECOND * LINE_BYTES,
-      lineBytes: LINE_BYTES,
-      write: (bytes) => (connection.write(bytes), connection.writable),
-    }),
-    scale: startPacedWriter({
-      bytesPerSecond: PTY_BYTES_PER_SECOND,
-      lineBytes: LINE_BYTES,
-      writeBytes: 16,
-      write: (bytes) => {
-        void pty.write(bytes).then((outcome) => (dropped += Number(outcome === 'dropped')));
-        return true;
-      },
-    }),
-  };
+  const streams = { cell: streamToTcp(connection, TCP_LINES_PER_SECOND), scale: streamToPty(pty) };
   for (const kill of [1, 2]) {
     await pause(500 + 137 * kill); // somewhere in the stream
     await new Promise((resolve) => subscriber.client.once('message', resolve)); // with others behind it on their way
@@ -128,20 +125,12 @@ brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept
     broker = await brokerFor(t, { port, memory });
     await eventually(() => subscriber.on('ferrule/e2e/cell').length > heard, 'readings again', 5000);
   }
-  for (const [name, writer] of Object.entries(writers)) {
-    writer.stop();
-    const topic = `ferrule/e2e/${name}`;
-    const last = numberedLine(writer.lines - 1, LINE_BYTES).trimEnd();
-    await eventually(() => payloads(subscriber, topic).at(-1)?.toString() === last, `the last line of ${name}`);
-    const found = tally(payloads(subscriber, topic), LINE_BYTES);
-    const { received, doubled } = found;
-    const sound = { received, doubled, lost: 0, outOfOrder: 0, damaged: 0, highest: writer.lines - 1 };
-    t.deepEqual(found, sound, name);
-    t.is(received, writer.lines + doubled);
-    t.log(`${name}: ${writer.lines} lines over two kills, ${doubled} came twice`);
-  }
-  t.is(dropped, 0, 'the pty was read all the time');
+  for (const stream of Object.values(streams)) stream.stop();
+  for (const [name, stream] of Object.entries(streams)) await nothingLost(t, subscriber, name, stream);
+  t.is(streams.scale.dropped, 0, 'the pty was read all the time');
   t.is(device.accepted, 1, 'the socket was never let go');
-  const troubles = gateway.log.filter(({ group, level }) => (group === 'cell' || group === 'scale') && level !== 'info');
+  const troubles = gateway.log.filter(
+    ({ group, level }) => (group === 'cell' || group === 'scale') && level !== 'info',
+  );
   t.deepEqual(troubles, [], 'no device noticed anything');
 });

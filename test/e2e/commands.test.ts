@@ -90,7 +90,18 @@ brokerTest('a command is accepted, sent and ok, with the transaction of its enve
 
 brokerTest('an MQTT 5 response topic and its correlation data are honoured', async (t) => {
   const rig = await commandRig(t);
-  const mqtt5 = ['-V', 'mqttv5', '-D', 'publish', 'response-topic', 'my/answers', '-D', 'publish', 'correlation-data', 'c-9'];
+  const mqtt5 = [
+    '-V',
+    'mqttv5',
+    '-D',
+    'publish',
+    'response-topic',
+    'my/answers',
+    '-D',
+    'publish',
+    'correlation-data',
+    'c-9',
+  ];
   await publish(rig, `${BASE}/scale/set`, ...mqtt5, '-m', 'PRINT');
   await rig.subscriber.count('my/answers', 3);
   t.deepEqual(
@@ -122,8 +133,16 @@ brokerTest('a retained set is ignored and logged; the same command without the f
 
 brokerTest('an expired command is answered as expired and nothing of it reaches the device', async (t) => {
   const rig = await commandRig(t);
-  await publish(rig, `${BASE}/scale/set`, '-m', '{"value":"LATE","transaction":"t-2","not_after":"2020-01-01T00:00:00Z"}');
-  await eventually(() => answers(rig.subscriber, `${BASE}/scale/response`).some(({ status }) => status === 'expired'), 'expired');
+  await publish(
+    rig,
+    `${BASE}/scale/set`,
+    '-m',
+    '{"value":"LATE","transaction":"t-2","not_after":"2020-01-01T00:00:00Z"}',
+  );
+  await eventually(
+    () => answers(rig.subscriber, `${BASE}/scale/response`).some(({ status }) => status === 'expired'),
+    'expired',
+  );
   await publish(rig, `${BASE}/scale/set`, '-m', '{"value":"NOW","transaction":"t-3"}');
   await eventually(() => answers(rig.subscriber, `${BASE}/scale/response`).some(({ status }) => status === 'ok'), 'ok');
   t.deepEqual(rig.written(), Buffer.from('NOW\r\n'));
@@ -131,23 +150,26 @@ brokerTest('an expired command is answered as expired and nothing of it reaches 
   t.is(late.at(-1)?.status, 'expired');
 });
 
-brokerTest('a connection of a listener takes commands by its name; one that is not there is answered with an error', async (t) => {
-  const rig = await commandRig(t);
-  const { listen } = await rig.gateway.waitForLog('listening on');
-  const socket = net.connect(Number(String(listen).split(':').at(-1)), '127.0.0.1');
-  t.teardown(() => socket.destroy());
-  let heard = '';
-  socket.on('data', (chunk) => (heard += chunk));
-  await rig.subscriber.says(`${BASE}/sensors/peer-1/availability`, { state: 'online' });
-  await publish(rig, `${BASE}/sensors/peer-1/set`, '-m', 'HELLO');
-  await eventually(() => heard === 'HELLO\r\n', 'the line on the socket');
+brokerTest(
+  'a connection of a listener takes commands by its name; one that is not there is answered with an error',
+  async (t) => {
+    const rig = await commandRig(t);
+    const { listen } = await rig.gateway.waitForLog('listening on');
+    const socket = net.connect(Number(String(listen).split(':').at(-1)), '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    let heard = '';
+    socket.on('data', (chunk) => (heard += chunk));
+    await rig.subscriber.says(`${BASE}/sensors/peer-1/availability`, { state: 'online' });
+    await publish(rig, `${BASE}/sensors/peer-1/set`, '-m', 'HELLO');
+    await eventually(() => heard === 'HELLO\r\n', 'the line on the socket');
 
-  await publish(rig, `${BASE}/sensors/peer-9/set`, '-m', '{"value":"x","transaction":"t-4"}');
-  await rig.subscriber.count(`${BASE}/sensors/peer-9/response`, 1);
-  const [answer] = answers(rig.subscriber, `${BASE}/sensors/peer-9/response`);
-  t.like(answer, { status: 'error', transaction: 't-4' });
-  t.regex(String(answer?.error), /peer-9/);
-  await publish(rig, `${BASE}/sensors/set`, '-m', 'x');
-  await rig.subscriber.count(`${BASE}/sensors/response`, 1);
-  t.regex(String(answers(rig.subscriber, `${BASE}/sensors/response`)[0]?.error), /name the connection/);
-});
+    await publish(rig, `${BASE}/sensors/peer-9/set`, '-m', '{"value":"x","transaction":"t-4"}');
+    await rig.subscriber.count(`${BASE}/sensors/peer-9/response`, 1);
+    const [answer] = answers(rig.subscriber, `${BASE}/sensors/peer-9/response`);
+    t.like(answer, { status: 'error', transaction: 't-4' });
+    t.regex(String(answer?.error), /peer-9/);
+    await publish(rig, `${BASE}/sensors/set`, '-m', 'x');
+    await rig.subscriber.count(`${BASE}/sensors/response`, 1);
+    t.regex(String(answers(rig.subscriber, `${BASE}/sensors/response`)[0]?.error), /name the connection/);
+  },
+);

@@ -68,11 +68,14 @@ async function relaysAllLinks(t: ExecutionContext, mqtt: object, brokerPort: num
 }
 
 for (const version of [5, 4] as const) {
-  brokerTest(`lines of a pty and of TCP sockets arrive byte for byte at mosquitto with MQTT version ${version}`, async (t) => {
-    const broker = await brokerFor(t);
-    const url = `mqtt://127.0.0.1:${broker.port}`;
-    await relaysAllLinks(t, { url, version }, broker.port, version);
-  });
+  brokerTest(
+    `lines of a pty and of TCP sockets arrive byte for byte at mosquitto with MQTT version ${version}`,
+    async (t) => {
+      const broker = await brokerFor(t);
+      const url = `mqtt://127.0.0.1:${broker.port}`;
+      await relaysAllLinks(t, { url, version }, broker.port, version);
+    },
+  );
 }
 
 test.serial('lines of a pty and of TCP sockets arrive byte for byte at the embedded broker', async (t) => {
@@ -81,61 +84,73 @@ test.serial('lines of a pty and of TCP sockets arrive byte for byte at the embed
   await relaysAllLinks(t, { url: 'embedded', embedded: { port } }, port, 4);
 });
 
-brokerTest('a device that goes away is offline on its availability topic, and online again when it is back', async (t) => {
-  const broker = await brokerFor(t);
-  const device = await startTcpDevice();
-  t.teardown(() => device.close());
-  const subscriber = await subscriberFor(t, { port: broker.port });
-  gatewayFor(t, {
-    config: {
-      gateway: { id: 'e2e' },
-      mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
-      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, reconnect: { first: 300, max: 300 } } },
-    },
-  });
-  const availability = `${BASE}/cell/availability`;
-  await subscriber.says(availability, { state: 'online' });
-  const connection = await device.connection();
-  connection.write('before\n');
-  await subscriber.count(`${BASE}/cell`, 1);
-  connection.destroy();
-  await eventually(() => subscriber.texts(availability).includes('{"state":"offline"}'), 'offline');
-  await subscriber.says(availability, { state: 'online' });
-  (await device.connection()).write('after\n');
-  await subscriber.count(`${BASE}/cell`, 2);
-  t.deepEqual(subscriber.texts(`${BASE}/cell`), ['before', 'after']);
-  t.deepEqual(subscriber.texts(availability), ['{"state":"online"}', '{"state":"offline"}', '{"state":"online"}']);
-});
+brokerTest(
+  'a device that goes away is offline on its availability topic, and online again when it is back',
+  async (t) => {
+    const broker = await brokerFor(t);
+    const device = await startTcpDevice();
+    t.teardown(() => device.close());
+    const subscriber = await subscriberFor(t, { port: broker.port });
+    gatewayFor(t, {
+      config: {
+        gateway: { id: 'e2e' },
+        mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
+        devices: {
+          cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, reconnect: { first: 300, max: 300 } },
+        },
+      },
+    });
+    const availability = `${BASE}/cell/availability`;
+    await subscriber.says(availability, { state: 'online' });
+    const connection = await device.connection();
+    connection.write('before\n');
+    await subscriber.count(`${BASE}/cell`, 1);
+    connection.destroy();
+    await eventually(() => subscriber.texts(availability).includes('{"state":"offline"}'), 'offline');
+    await subscriber.says(availability, { state: 'online' });
+    (await device.connection()).write('after\n');
+    await subscriber.count(`${BASE}/cell`, 2);
+    t.deepEqual(subscriber.texts(`${BASE}/cell`), ['before', 'after']);
+    t.deepEqual(subscriber.texts(availability), ['{"state":"online"}', '{"state":"offline"}', '{"state":"online"}']);
+  },
+);
 
-brokerTest('late subscribers find state, info without secrets, and devices; kill -9 leaves the last will', async (t) => {
-  const broker = await brokerFor(t);
-  const url = `mqtt://127.0.0.1:${broker.port}`;
-  const mqtt = { url, username: 'board', password: 'not-for-everybody' };
-  const { gateway } = await relaysAllLinks(t, mqtt, broker.port, 5);
-  const devices = `${BASE}/bridge/devices`;
-  const late = await subscriberFor(t, { port: broker.port });
-  await late.says(`${BASE}/bridge/state`, { state: 'online' });
-  await late.says(`${BASE}/scale/availability`, { state: 'online' });
-  await late.count(`${BASE}/bridge/info`, 1);
-  await eventually(() => statesOf(late.last(devices)).every((state) => state === 'online'), 'all devices online', 3000);
-  for (const topic of ['bridge/state', 'bridge/info', 'bridge/devices', 'scale/availability']) {
-    t.true(late.on(`${BASE}/${topic}`)[0]?.retain, `${topic} is retained`);
-  }
-  const info = late.texts(`${BASE}/bridge/info`).at(-1) ?? '';
-  t.false(info.includes('not-for-everybody'), 'the password');
-  t.like(JSON.parse(info), { config: { gateway: { id: 'e2e' }, mqtt: { url, password: '***' } } });
-  const listed = late.last(devices) as { name: string }[];
-  t.deepEqual(
-    listed.map(({ name }) => name),
-    ['scale', 'hall/cell', 'sensors'],
-  );
+brokerTest(
+  'late subscribers find state, info without secrets, and devices; kill -9 leaves the last will',
+  async (t) => {
+    const broker = await brokerFor(t);
+    const url = `mqtt://127.0.0.1:${broker.port}`;
+    const mqtt = { url, username: 'board', password: 'not-for-everybody' };
+    const { gateway } = await relaysAllLinks(t, mqtt, broker.port, 5);
+    const devices = `${BASE}/bridge/devices`;
+    const late = await subscriberFor(t, { port: broker.port });
+    await late.says(`${BASE}/bridge/state`, { state: 'online' });
+    await late.says(`${BASE}/scale/availability`, { state: 'online' });
+    await late.count(`${BASE}/bridge/info`, 1);
+    await eventually(
+      () => statesOf(late.last(devices)).every((state) => state === 'online'),
+      'all devices online',
+      3000,
+    );
+    for (const topic of ['bridge/state', 'bridge/info', 'bridge/devices', 'scale/availability']) {
+      t.true(late.on(`${BASE}/${topic}`)[0]?.retain, `${topic} is retained`);
+    }
+    const info = late.texts(`${BASE}/bridge/info`).at(-1) ?? '';
+    t.false(info.includes('not-for-everybody'), 'the password');
+    t.like(JSON.parse(info), { config: { gateway: { id: 'e2e' }, mqtt: { url, password: '***' } } });
+    const listed = late.last(devices) as { name: string }[];
+    t.deepEqual(
+      listed.map(({ name }) => name),
+      ['scale', 'hall/cell', 'sensors'],
+    );
 
-  gateway.signal('SIGKILL');
-  await late.says(`${BASE}/bridge/state`, { state: 'offline' });
-  const later = await subscriberFor(t, { port: broker.port });
-  await later.says(`${BASE}/bridge/state`, { state: 'offline' });
-  t.true(later.on(`${BASE}/bridge/state`)[0]?.retain);
-});
+    gateway.signal('SIGKILL');
+    await late.says(`${BASE}/bridge/state`, { state: 'offline' });
+    const later = await subscriberFor(t, { port: broker.port });
+    await later.says(`${BASE}/bridge/state`, { state: 'offline' });
+    t.true(later.on(`${BASE}/bridge/state`)[0]?.retain);
+  },
+);
 
 function statesOf(devices: unknown): string[] {
   return Array.isArray(devices) ? devices.map(({ state }) => state) : ['nothing yet'];

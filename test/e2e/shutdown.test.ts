@@ -6,52 +6,22 @@
 
 import test, { type ExecutionContext } from 'ava';
 import { openPty } from '../../src/hil/pty.js';
+import { LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort } from '../support/mosquitto.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
-import { startPacedWriter } from '../support/paced-writer.js';
 import { SEED, seededRandom } from '../support/seeded-random.js';
 import type { Subscriber } from '../support/subscriber.js';
-import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
+import { startTcpDevice } from '../support/tcp-device.js';
 
-const LINE_BYTES = 64;
 const FIREHOSE_LINES = 300_000;
 const ROUNDS = 10;
 const LINES_PER_SECOND = 2000;
-const PTY_BYTES_PER_SECOND = 11_520;
 const FAIL_SAFE = 'VALVE CLOSE\r\n';
 /** The default of gateway.shutdown_deadline. */
 const DEADLINE_MS = 8000;
-
-/** A stream into the gateway. */
-interface Stream {
-  /** Bytes that the system has taken. */
-  taken(): number;
-  stop(): void;
-}
-
-async function streamToTcp(device: TcpDevice): Promise<Stream> {
-  const socket = await device.connection();
-  const write = (bytes: Buffer): boolean => {
-    if (socket.writable) socket.write(bytes);
-    return socket.writable;
-  };
-  const writer = startPacedWriter({ bytesPerSecond: LINES_PER_SECOND * LINE_BYTES, lineBytes: LINE_BYTES, write });
-  return { taken: () => socket.bytesWritten - socket.writableLength, stop: () => writer.stop() };
-}
-
-function streamToPty(pty: { write(bytes: Buffer): Promise<string> }): Stream {
-  let taken = 0;
-  const write = (bytes: Buffer): boolean => {
-    void pty.write(bytes).then((outcome) => (taken += outcome === 'taken' ? bytes.length : 0));
-    return true;
-  };
-  const options = { bytesPerSecond: PTY_BYTES_PER_SECOND, lineBytes: LINE_BYTES, writeBytes: 16, write };
-  const writer = startPacedWriter(options);
-  return { taken: () => taken, stop: () => writer.stop() };
-}
 
 interface DeliveryCheck {
   readonly gateway: GatewayProcess;
@@ -93,10 +63,10 @@ async function stopInStream(t: ExecutionContext, subscriber: Subscriber, url: st
   });
   await subscriber.says(`ferrule/${id}/bridge/state`, { state: 'online' });
   await subscriber.says(`ferrule/${id}/valve/availability`, { state: 'online' });
-  const streams = { cell: await streamToTcp(device), valve: streamToPty(pty) };
+  const streams = { cell: streamToTcp(await device.connection(), LINES_PER_SECOND), valve: streamToPty(pty) };
   await new Promise((resolve) => setTimeout(resolve, afterMs)); // the random moment
 
-  const takenBefore = { cell: streams.cell.taken(), valve: streams.valve.taken() };
+  const takenBefore = { cell: streams.cell.taken, valve: streams.valve.taken };
   const signalledAt = performance.now();
   gateway.signal('SIGTERM');
   const end = await gateway.end(DEADLINE_MS);
@@ -150,7 +120,9 @@ brokerTest('SIGTERM while a peer sends as fast as it can: every line read is at 
   // What the system still holds for the gateway may be more than it reads in its last moments: the peer is told by a reset.
   await allDelivered(t, { gateway, subscriber, topic, device: 'cell', takenBefore: 5000 * LINE_BYTES });
   const tookMs = Math.round(end.at - signalledAt);
-  t.log(`${subscriber.on(topic).length} of ${FIREHOSE_LINES} lines read and delivered, exit ${tookMs} ms after SIGTERM`);
+  t.log(
+    `${subscriber.on(topic).length} of ${FIREHOSE_LINES} lines read and delivered, exit ${tookMs} ms after SIGTERM`,
+  );
   t.true(subscriber.on(topic).length < FIREHOSE_LINES, 'the stream was not over');
 });
 

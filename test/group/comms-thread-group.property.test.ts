@@ -144,7 +144,10 @@ async function live(steps: readonly Step[], canPause: boolean, queueSize: number
     `links closed ${rig.closes.join(', ')} times`,
   );
   check(!rig.far.isOpen, 'the link is open');
-  check(rig.log.find('manager thread crashed') === undefined, String(rig.log.find('manager thread crashed')?.fields.err));
+  check(
+    rig.log.find('manager thread crashed') === undefined,
+    String(rig.log.find('manager thread crashed')?.fields.err),
+  );
   checkAnswers(rig, deeds.commands);
   checkReadings(rig, deeds, ended);
 }

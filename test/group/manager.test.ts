@@ -1,8 +1,8 @@
 import test from 'ava';
-import { defineDriver, z } from '../../src/device/driver.js';
-import type { Command, DownMessage } from '../../src/device/message.js';
-import { LinkError } from '../../src/device/link.js';
 import { ThreadRegistry } from '../../src/core/thread-registry.js';
+import { defineDriver, z } from '../../src/device/driver.js';
+import { LinkError } from '../../src/device/link.js';
+import type { Command, DownMessage } from '../../src/device/message.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeRelay } from '../support/fake-relay.js';
 import { command, echoDriver, type GroupRig, groupRig } from '../support/group-rig.js';
@@ -354,7 +354,8 @@ test('on_shutdown bytes that cannot be written are an error in the log', async (
   await stuck.settle();
   stuck.far.stall();
   t.true((await stuck.end()).ended);
-  for (const rig of [away, stuck]) t.is(rig.log.at('error').filter((line) => line.message.includes('safe state')).length, 1);
+  for (const rig of [away, stuck])
+    t.is(rig.log.at('error').filter((line) => line.message.includes('safe state')).length, 1);
 });
 
 test('a crash while the group closes leaves the link for the fail-safe bytes', async (t) => {

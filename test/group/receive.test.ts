@@ -99,7 +99,10 @@ test('a full way up makes a serial line drop its oldest readings, counted', asyn
   t.is(numbers.length + droppedReadings, 100);
   t.true(droppedReadings > 50);
   t.is(numbers.at(-1), 99, 'the newest is kept');
-  t.deepEqual(numbers.slice(1), [...numbers.slice(1)].sort((a, b) => a - b));
+  t.deepEqual(
+    numbers.slice(1),
+    [...numbers.slice(1)].sort((a, b) => a - b),
+  );
   t.is(rig.log.matching('the oldest are dropped').length, 1);
   await rig.end();
 });

@@ -4,7 +4,7 @@ import { framingSchema } from '../../src/config/framing-schema.js';
 import { tcpListenLink } from '../../src/config/link-schema.js';
 import { systemClock } from '../../src/core/clock.js';
 import { ThreadRegistry } from '../../src/core/thread-registry.js';
-import { defineDriver, type Driver, z } from '../../src/device/driver.js';
+import { type Driver, defineDriver, type z } from '../../src/device/driver.js';
 import type { DownMessage } from '../../src/device/message.js';
 import { ServerManager } from '../../src/group/server-manager.js';
 import { eventually } from '../support/eventually.js';

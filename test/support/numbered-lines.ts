@@ -4,7 +4,9 @@ const DIGITS = 8;
 
 /** Line `n`: its number, filled with dots to `length` bytes, the delimiter included. */
 export function numberedLine(n: number, length: number): string {
-  return `${String(n).padStart(DIGITS, '0').padEnd(length - 1, '.')}\n`;
+  return `${String(n)
+    .padStart(DIGITS, '0')
+    .padEnd(length - 1, '.')}\n`;
 }
 
 /** What the numbers of received lines say, against 0 to `highest`. */
