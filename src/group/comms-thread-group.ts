@@ -68,6 +68,8 @@ export class CommsThreadGroup {
   readonly #options: CommsThreadGroupOptions;
   /** Set while a manager that has crashed waits for its restart. */
   #restarting: Timer | undefined;
+  /** What was announced last. */
+  #isOnline = false;
 
   constructor(options: CommsThreadGroupOptions) {
     this.#options = options;
@@ -207,9 +209,16 @@ export class CommsThreadGroup {
 
   /** A connection that is over is `gone`, but only once its last reading has left: see #onClosed. */
   #announce(state: 'online' | 'offline'): void {
-    const { address, reopens = true, relay, id } = this.#options;
-    if (address !== undefined || (state === 'offline' && !reopens)) return;
-    relay.offer({ kind: 'availability', device: id, state });
+    const { reopens = true } = this.#options;
+    // A manager that was stuck may come here after the cleanup, when a successor of that id may be online.
+    if (this.group.state.state === 'closed' || (state === 'offline' && !reopens)) return;
+    this.#offerAvailability(state);
+  }
+
+  #offerAvailability(state: 'online' | 'offline' | 'gone'): void {
+    const { address, relay, id } = this.#options;
+    this.#isOnline = state === 'online';
+    if (address === undefined) relay.offer({ kind: 'availability', device: id, state });
   }
 
   #addThreads(receive: ReceiveThread, send: SendThread): void {
@@ -248,10 +257,11 @@ export class CommsThreadGroup {
 
   #onClosed(): void {
     this.#tellTotals();
-    const { registry, relay, id, address, reopens = true } = this.#options;
+    const { registry, reopens = true } = this.#options;
     this.#restarting?.cancel();
     registry.remove(this.group);
-    if (!reopens && address === undefined) relay.offer({ kind: 'availability', device: id, state: 'gone' });
+    if (!reopens) this.#offerAvailability('gone');
+    else if (this.#isOnline) this.#offerAvailability('offline');
   }
 }
 

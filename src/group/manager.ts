@@ -111,9 +111,10 @@ export class ManagerThread {
   async #serve(link: Link, thread: Thread): Promise<Pause | 'finish'> {
     const { clock, counters } = this.#ctx;
     const [openedAt, bytesBefore] = [clock.now(), counters.bytesIn];
-    const lease = this.#take(link);
+    const lease = this.#share(link);
     let isFresh = true;
     try {
+      this.#attach(lease);
       const ending = await this.#live(lease, thread);
       if (ending === 'finish') {
         this.#unsafe = await writeFailSafe(this.#ctx);
@@ -129,20 +130,24 @@ export class ManagerThread {
     }
   }
 
-  #take(link: Link): Lease<Link> {
-    const { managing, flag } = this.#ctx;
+  /** The link is the group's from here on: all three threads hold it. */
+  #share(link: Link): Lease<Link> {
     const lease = new Lease(link, (open) => open.close());
     for (const holder of [HOLDER, 'receive', 'send']) lease.enter(holder);
     this.#ctx.lease = lease;
-    flag.raise();
-    link.attach({
-      onChunk: (chunk) => this.#parts.receive.intake(link, chunk),
+    this.#ctx.flag.raise();
+    return lease;
+  }
+
+  #attach(lease: Lease<Link>): void {
+    const { managing, flag } = this.#ctx;
+    lease.resource.attach({
+      onChunk: (chunk) => this.#parts.receive.intake(lease.resource, chunk),
       onLost: (loss) => {
         if (this.#ctx.lease === lease) flag.clear();
         managing.put({ kind: 'lost', lease, loss });
       },
     });
-    return lease;
   }
 
   /** Greets the device, then waits for the end of the link. */
@@ -259,14 +264,17 @@ export class ManagerThread {
 
   /** Waits for the time of the next attempt, and answers its reason. Crashes on the way are counted and wait longer. */
   async #wait(first: Pause, stop: AbortSignal): Promise<string> {
+    const { clock } = this.#ctx;
     for (let pause = first; ; ) {
-      this.#nextRetryAt = this.#ctx.clock.wall() + pause.delayMs;
+      const until = clock.now() + pause.delayMs;
+      this.#nextRetryAt = clock.wall() + pause.delayMs;
       const next = pause.delayMs === 0 ? (this.#early() ?? pause.reason) : await this.#waitOnce(pause, stop);
       this.#nextRetryAt = 0;
       if (typeof next === 'string') return next;
       const worse = this.#conclude(next);
       if (worse === 'finish') return 'closing';
-      pause = worse;
+      // A crash never shortens the wait that it falls into: what is parked would be tried at once.
+      pause = next.why === 'crash' ? { ...worse, delayMs: Math.max(worse.delayMs, until - clock.now()) } : worse;
     }
   }
 
@@ -298,12 +306,14 @@ export class ManagerThread {
 
   /** What messages that came during a wait mean for it; echoes of the link that has gone mean nothing. */
   #early(): Ending | undefined {
-    let restart: Ending | undefined;
+    let ending: Ending | undefined;
     for (const item of this.#ctx.managing.drain()) {
-      if (item.kind === 'crash') this.#crashed.add(item.thread);
-      if (item.kind === 'crash' || item.kind === 'restart') restart = worseOf(restart, endingOf(item));
+      if (item.kind === 'crash') {
+        this.#crashed.add(item.thread);
+        ending = endingOf(item);
+      } else if (item.kind === 'restart') ending ??= endingOf(item);
     }
-    return restart;
+    return ending;
   }
 
   #restartCrashed(): void {
@@ -338,9 +348,4 @@ export class ManagerThread {
 function endingOf(item: Extract<ManagerItem, { kind: 'crash' | 'restart' }>): Ending {
   if (item.kind === 'crash') return { why: 'crash', thread: item.thread, error: item.error };
   return { why: 'restart', reason: item.reason };
-}
-
-/** Of several endings the one that decides: a crash. */
-function worseOf(one: Ending | undefined, other: Ending): Ending {
-  return one?.why === 'crash' ? one : other;
 }

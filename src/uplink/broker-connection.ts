@@ -6,18 +6,16 @@
 import { type Clock, sleep } from '../core/clock.js';
 import type { GroupState } from '../core/lifecycle.js';
 import type { Log } from '../core/log.js';
-import { type Backoff, backoffDelay } from '../core/restart-policy.js';
+import type { Backoff } from '../core/restart-policy.js';
 import type { StateMachine } from '../core/state-machine.js';
 import type { Thread } from '../core/thread.js';
 import type { openSession } from './open-session.js';
+import { type Ending, ReconnectPolicy } from './reconnect-policy.js';
 import type { Session, SessionHooks, SessionLoss, SessionOptions, SubscribeResult } from './session.js';
 import { SessionError } from './session-error.js';
 
 /** Longest that a farewell may take, once everything else has been delivered, ms. */
 const FAREWELL_MS = 1000;
-/** Wrong credentials do not mend themselves: knocking slowly keeps the broker's log readable. */
-const SLOW: Backoff = { firstMs: 15_000, maxMs: 300_000 };
-const SLOW_TROUBLES: ReadonlySet<string> = new Set(['credentials', 'client-id', 'version', 'taken-over']);
 
 /** What the manager does to the rest of the uplink. None may throw. */
 export interface ConnectionHooks extends Omit<SessionHooks, 'onLost'> {
@@ -27,8 +25,11 @@ export interface ConnectionHooks extends Omit<SessionHooks, 'onLost'> {
   onOpen(session: Session): void;
   /** It is gone. Also called for one that was lost before `onOpen`. */
   onLost(): void;
-  /** The end: publish what is to be said last. Resolves when the broker has it, or `signal` aborts. */
-  farewell(signal: AbortSignal): Promise<void>;
+  /**
+   * The end: publish what is to be said last, also where the session has not come as far as `onOpen`. `idle`: the broker
+   * has it.
+   */
+  farewell(session: Session, signal: AbortSignal): Promise<'idle' | 'aborted'>;
 }
 
 export interface ConnectionOptions {
@@ -41,18 +42,24 @@ export interface ConnectionOptions {
   readonly hooks: ConnectionHooks;
 }
 
-type Ending = SessionError | SessionLoss;
+/** How an attempt ended, and how long its session had lived. */
+interface Attempt {
+  readonly ending: Ending;
+  readonly livedMs?: number;
+}
+
+const CLOSED_BY_US: SessionLoss = { trouble: 'closed', detail: 'closed by us' };
 
 export class BrokerConnection {
   readonly #options: ConnectionOptions;
+  readonly #policy: ReconnectPolicy;
   #session: Session | undefined;
-  #lost: ((loss: SessionLoss) => void) | undefined;
-  #attempt = 0;
-  #lastComplaint = '';
+  #wasOnline = false;
   #awaySince: number | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#policy = new ReconnectPolicy(options.reconnect);
   }
 
   /** The open session, while there is one. */
@@ -63,17 +70,14 @@ export class BrokerConnection {
   /** The thread's body. Ends on finish, after the farewell; or at once on abort. */
   async run(thread: Thread): Promise<void> {
     const stop = thread.finishSignal;
-    try {
-      while (!stop.aborted) {
-        this.#go('connecting', 'connecting');
-        thread.busy(`connecting to ${this.#options.session.url}`);
-        const opened = await this.#open(stop);
-        thread.idle();
-        const ending = opened instanceof Error ? opened : await this.#serve(opened, stop);
-        if (!stop.aborted) await this.#backOff(ending, stop);
-      }
-    } finally {
-      this.#session?.destroy();
+    // Aborts also when the thread has crashed: what it has opened goes with it.
+    thread.abortSignal.addEventListener('abort', () => this.#session?.destroy(), { once: true });
+    while (!stop.aborted) {
+      this.#go('connecting', 'connecting');
+      thread.busy(`connecting to ${this.#options.session.url}`);
+      const attempt = await this.#attempt(thread, stop);
+      thread.idle();
+      if (!stop.aborted) await this.#backOff(attempt, stop);
     }
   }
 
@@ -88,10 +92,27 @@ export class BrokerConnection {
     }
   }
 
-  async #open(stop: AbortSignal): Promise<Session | SessionError> {
+  /** One session, from its opening to its end. */
+  async #attempt(thread: Thread, stop: AbortSignal): Promise<Attempt> {
+    const { clock } = this.#options;
+    let tellLost: (loss: SessionLoss) => void = () => {};
+    const lost = new Promise<SessionLoss>((resolve) => {
+      tellLost = resolve;
+    });
+    const opened = await this.#open((loss) => {
+      this.#onLost();
+      tellLost(loss);
+    }, stop);
+    if (opened instanceof SessionError) return { ending: opened };
+    const openedAt = clock.now();
+    if (!opened.isLost) this.#session = opened;
+    const ending = await this.#serve(opened, lost, thread, stop);
+    return { ending, livedMs: clock.now() - openedAt };
+  }
+
+  async #open(onLost: (loss: SessionLoss) => void, stop: AbortSignal): Promise<Session | SessionError> {
     const { session, clock, open, hooks } = this.#options;
     const { onMessage, onAck, onAcksRead, onDrain } = hooks;
-    const onLost = (loss: SessionLoss): void => this.#onLost(loss);
     try {
       return await open({ ...session, clock }, { onMessage, onAck, onAcksRead, onDrain, onLost }, stop);
     } catch (error) {
@@ -100,62 +121,68 @@ export class BrokerConnection {
     }
   }
 
-  async #serve(session: Session, stop: AbortSignal): Promise<Ending> {
-    const { hooks } = this.#options;
-    const lost = new Promise<SessionLoss>((resolve) => {
-      this.#lost = resolve;
-    });
-    this.#session = session;
-    const subscribed = await session.subscribe(hooks.filters());
-    this.report(subscribed);
-    if (!session.isLost) this.#begin(session);
+  async #serve(session: Session, lost: Promise<SessionLoss>, thread: Thread, stop: AbortSignal): Promise<Ending> {
     const over = new AbortController();
-    const ended = await Promise.race([lost, aborted(stop, over.signal)]);
+    const end = Promise.race([lost, aborted(stop, over.signal)]);
+    thread.busy('subscribing');
+    const subscribing = session.subscribe(this.#options.hooks.filters());
+    const subscribed = await Promise.race([subscribing, end.then(() => 'lost' as const)]);
+    this.report(subscribed);
+    if (subscribed !== 'lost' && !session.isLost) this.#begin(session);
+    thread.idle();
+    const loss = await end;
     over.abort();
-    if (ended !== undefined) return ended;
-    await this.#farewell(session);
-    return { trouble: 'closed', detail: 'closed by us' };
+    if (loss !== undefined) return loss;
+    thread.busy('saying goodbye to the broker');
+    return this.#farewell(session, lost);
   }
 
   #begin(session: Session): void {
     const { clock, hooks, log } = this.#options;
     const awayMs = this.#awaySince === undefined ? undefined : Math.round(clock.now() - this.#awaySince);
-    this.#attempt = 0;
-    this.#lastComplaint = '';
+    const after = awayMs === undefined ? '' : `${this.#wasOnline ? ' again' : ''} after ${awayMs} ms`;
     this.#awaySince = undefined;
+    this.#wasOnline = true;
     this.#go('online', 'connected');
-    const again = awayMs === undefined ? '' : ` again after ${awayMs} ms`;
     const fields = { thread: 'manager', broker: this.#options.session.url, away_ms: awayMs };
-    log.info(fields, `connected to the broker${again}`);
+    log.info(fields, `connected to the broker${after}`);
     hooks.onOpen(session);
   }
 
-  #onLost(loss: SessionLoss): void {
+  #onLost(): void {
     this.#session = undefined;
     this.#options.hooks.onLost();
-    this.#lost?.(loss);
   }
 
-  async #farewell(session: Session): Promise<void> {
+  /** Without an answer to the last words the session is broken off, so that the broker says them for us: the last will. */
+  async #farewell(session: Session, lost: Promise<SessionLoss>): Promise<Ending> {
     const over = new AbortController();
-    const limit = sleep(this.#options.clock, FAREWELL_MS, over.signal);
-    await Promise.race([this.#options.hooks.farewell(over.signal), limit]);
+    const limit = this.#options.clock.after(FAREWELL_MS, () => over.abort());
+    const outcome = await Promise.race([this.#options.hooks.farewell(session, over.signal), lost]);
+    limit.cancel();
     over.abort();
-    await session.end();
+    if (outcome === 'idle') await session.end();
+    else session.destroy();
+    return CLOSED_BY_US;
   }
 
-  async #backOff(ending: Ending, stop: AbortSignal): Promise<void> {
-    const { clock, reconnect, log } = this.#options;
-    const detail = ending instanceof Error ? ending.message : ending.detail;
+  async #backOff({ ending, livedMs }: Attempt, stop: AbortSignal): Promise<void> {
+    const { clock, log, session } = this.#options;
     this.#awaySince ??= clock.now();
-    const backoff = SLOW_TROUBLES.has(ending.trouble) ? SLOW : reconnect;
-    const delayMs = backoffDelay(backoff, this.#attempt, clock.random());
-    this.#attempt += 1;
+    const { delayMs, detail, isRepeated, shortSessions } = this.#policy.next(
+      ending,
+      livedMs,
+      clock.now(),
+      clock.random(),
+    );
     this.#go('backing-off', detail);
     const fields = { thread: 'manager', retry_in_ms: Math.round(delayMs) };
-    if (detail === this.#lastComplaint) log.debug(fields, detail);
+    if (isRepeated) log.debug(fields, detail);
     else log.warn(fields, `${detail}; devices go on, trying again until it works`);
-    this.#lastComplaint = detail;
+    if (shortSessions !== undefined) {
+      const words = `${shortSessions} sessions in a row lived only seconds; another client may be using our client id`;
+      log.warn({ thread: 'manager', client_id: session.clientId }, `${words} "${session.clientId}"; backing off`);
+    }
     await sleep(clock, delayMs, stop);
   }
 

@@ -2,15 +2,19 @@
 // and pumps; acknowledgements and losses of the session are reported here. Knows packets and the window, but no socket:
 // it writes through a PacketWriter, which a session is.
 //
-//   add -> [ waiting: head ...... tail ] -> pump -> [ window: written, unacknowledged ] -> ack -> gone
-//              ^                                        |                QoS 0: gone once written
-//              '--- onLoss: unacknowledged readings, in order, before what was not sent
+//   add -> [ urgent: head ...... tail ] -.
+//   add -> [ bulk:   head ...... tail ] --+-> pump -> [ window: written, unacknowledged ] -> ack -> gone
+//              ^                                         |               QoS 0: gone once written
+//              '--- onLoss: unacknowledged messages, in order, before what was not sent; news are forgotten
 //
-// Promises: order per device is kept, except that after a loss what was on its way is sent again (at least once). Nothing
-// is discarded without being counted. Bytes held never exceed `maxBytes`.
+// Two lanes: what is urgent (states, answers to commands) leaves before what is bulk (readings), so that it does not wait
+// behind a backlog of megabytes. Promises: order within a lane is kept per device, except that after a loss what was on its
+// way is sent again (at least once). Nothing is discarded without being counted. Each lane is bounded in bytes.
 
 import { countOf, type ReadingBatch } from '../device/message.js';
 import { DropCounter, type DropCounts } from './drop-counter.js';
+import { Lane } from './lane.js';
+import { costOf, type OutboxEntry } from './outbox-entry.js';
 import { BUFFER_BYTES, BufferPool, type PacketBuffer } from './packet-buffer.js';
 import {
   makePublishHeader,
@@ -21,14 +25,6 @@ import {
   packReadings,
 } from './publish-packet.js';
 import { Window } from './window.js';
-
-/** Messages of one device for one topic. A single message is a batch of one. */
-export interface OutboxEntry {
-  /** To whom drops and leftovers are counted. */
-  readonly device: string;
-  readonly route: PublishRoute;
-  readonly batch: ReadingBatch;
-}
 
 /** What becomes of an entry when there is no room. `reject` leaves it with the caller, who waits for `onRoom`. */
 export type WhenFull = 'reject' | 'drop-oldest' | 'drop-newest';
@@ -48,24 +44,22 @@ export interface PacketWriter {
 }
 
 export interface OutboxOptions {
-  /** Most bytes held, bookkeeping included. */
+  /** Most bytes of bulk held, bookkeeping included. */
   readonly maxBytes: number;
+  /** The same for what is urgent; default 1 MiB. A single larger entry is taken where the lane is empty. */
+  readonly maxUrgentBytes?: number;
   /** Nothing is written while the socket has this many bytes to go; default 256 KiB. */
   readonly maxBuffered?: number;
   /** There may be room again for what `add` answered `full` to. Not called from within `add`. */
   readonly onRoom?: () => void;
 }
 
-// What an entry and a reading cost besides their bytes: objects, two bounds. Rough, on the safe side.
-const ENTRY_BYTES = 256;
-const READING_BYTES = 16;
 const MAX_BUFFERED = 256 * 1024;
+const MAX_URGENT = 1024 * 1024;
 // MQTT 5 section 3.4.2.1: reason codes from here on say that the message was not taken.
 const FIRST_ERROR_CODE = 0x80;
 
-interface Item {
-  readonly device: string;
-  readonly route: PublishRoute;
+interface Item extends Omit<OutboxEntry, 'batch'> {
   batch: ReadingBatch;
   /** Bytes it counts for, until all of it is gone: the batch's buffer is released as a whole. */
   readonly cost: number;
@@ -77,35 +71,36 @@ interface Item {
 
 /** The bounded store in front of the broker. Single-threaded; no call waits. */
 export class Outbox {
-  readonly #maxBytes: number;
+  #maxBytes: number;
+  readonly #maxUrgentBytes: number;
   readonly #maxBuffered: number;
   readonly #onRoom: () => void;
+  readonly #urgent = new Lane<Item>();
+  readonly #bulk = new Lane<Item>();
   readonly #window = new Window<Item>();
   readonly #pool = new BufferPool();
   readonly #drops = new DropCounter();
   readonly #idleWaiters = new Set<() => void>();
   #headers = new WeakMap<PublishRoute, PublishHeader>();
   #headersVersion: ProtocolVersion | undefined;
-  #head: Item | undefined;
-  #tail: Item | undefined;
-  #bytes = 0;
   /** Cost of the largest entry refused since the last `onRoom`; 0 = nobody waits. */
   #wantedBytes = 0;
 
   constructor(options: OutboxOptions) {
     this.#maxBytes = options.maxBytes;
+    this.#maxUrgentBytes = options.maxUrgentBytes ?? MAX_URGENT;
     this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED;
     this.#onRoom = options.onRoom ?? (() => {});
   }
 
-  /** Bytes held, by the measure that `maxBytes` bounds. */
+  /** Bytes held in both lanes, by the measure that `maxBytes` bounds for one. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bulk.bytes + this.#urgent.bytes;
   }
 
   /** Nothing waits, and nothing written is unacknowledged. */
   get idle(): boolean {
-    return this.#head === undefined && this.#window.unacknowledged === 0;
+    return this.#next === undefined && this.#window.unacknowledged === 0;
   }
 
   /** Messages written and not yet acknowledged. */
@@ -118,19 +113,23 @@ export class Outbox {
     return this.#drops.total;
   }
 
-  /** Takes on an entry, or says why not. An entry that could never fit is dropped whatever the policy. */
+  /**
+   * Takes on an entry, or says why not. Bulk that could never fit is dropped whatever the policy. What is urgent is never
+   * dropped for something newer, and `onRoom` does not tell of room for it.
+   */
   add(entry: OutboxEntry, whenFull: WhenFull): AddResult {
-    const cost = costOf(entry.batch);
-    if (cost > this.#maxBytes) return this.#dropNewest(entry);
-    let result: AddResult = 'queued';
-    if (this.#bytes + cost > this.#maxBytes) {
-      if (whenFull === 'drop-newest') return this.#dropNewest(entry);
-      if (whenFull === 'reject') return this.#refuse(cost);
-      result = 'dropped-oldest';
-      while (this.#bytes + cost > this.#maxBytes) if (!this.#dropOldest()) return this.#dropNewest(entry);
+    const cost = costOf(entry);
+    const result = entry.urgent ? this.#makeUrgentRoom(cost, whenFull) : this.#makeRoom(cost, whenFull);
+    if (result === 'dropped-newest') this.#drops.count(entry.device, 'full', countOf(entry.batch));
+    if (result === 'queued' || result === 'dropped-oldest') {
+      this.#laneOf(entry).append({ ...entry, cost, cursor: 0, unacknowledged: 0, next: undefined });
     }
-    this.#append({ ...entry, cost, cursor: 0, unacknowledged: 0, next: undefined });
     return result;
+  }
+
+  /** Sets the bound of the bulk lane anew. Holds for what is added from now on: nothing is dropped at once. */
+  limitTo(maxBytes: number): void {
+    this.#maxBytes = maxBytes;
   }
 
   /** Takes on the limits of a new connection. Before the first `pump` on it. */
@@ -145,7 +144,7 @@ export class Outbox {
    */
   pump(writer: PacketWriter): void {
     this.#useVersion(writer.protocolVersion);
-    while (this.#head !== undefined) {
+    while (this.#next !== undefined) {
       const room = this.#maxBuffered - writer.buffered;
       if (room <= 0) break;
       const out = this.#pool.take();
@@ -171,7 +170,10 @@ export class Outbox {
     return isRefused ? 'refused' : 'acked';
   }
 
-  /** The connection is lost: unacknowledged readings go back to the front, in order. What was QoS 0 and written is gone. */
+  /**
+   * The connection is lost: unacknowledged messages go back to the front of their lanes, in order. What was QoS 0 and
+   * written is gone, and so are news.
+   */
   onLoss(): void {
     const open = new Map<Item, number[]>();
     this.#window.each((item, index) => {
@@ -184,8 +186,10 @@ export class Outbox {
       item.batch = unsentOf(item, indexes);
       item.cursor = 0;
       item.unacknowledged = 0;
-      if (item !== this.#head) this.#prepend(item);
+      this.#laneOf(item).putBack(item);
     }
+    this.#forgetNews();
+    this.#tell();
   }
 
   /** Messages that are not at the broker yet, per device. For the report of a shutdown that overran. */
@@ -195,7 +199,9 @@ export class Outbox {
       left.set(device, (left.get(device) ?? 0) + count);
     };
     this.#window.each((item) => add(item.device, 1));
-    for (let item = this.#head; item !== undefined; item = item.next) add(item.device, unwritten(item));
+    for (const { head } of [this.#urgent, this.#bulk]) {
+      for (let item = head; item !== undefined; item = item.next) add(item.device, unwritten(item));
+    }
     return left;
   }
 
@@ -221,6 +227,33 @@ export class Outbox {
     });
   }
 
+  /** What leaves next. */
+  get #next(): Item | undefined {
+    return this.#urgent.head ?? this.#bulk.head;
+  }
+
+  #laneOf({ urgent }: Pick<OutboxEntry, 'urgent'>): Lane<Item> {
+    return urgent ? this.#urgent : this.#bulk;
+  }
+
+  #makeUrgentRoom(cost: number, whenFull: WhenFull): AddResult {
+    const { bytes } = this.#urgent;
+    if (bytes === 0 || bytes + cost <= this.#maxUrgentBytes) return 'queued';
+    return whenFull === 'reject' ? 'full' : 'dropped-newest';
+  }
+
+  #makeRoom(cost: number, whenFull: WhenFull): AddResult {
+    if (cost > this.#maxBytes) return 'dropped-newest';
+    if (this.#bulk.bytes + cost <= this.#maxBytes) return 'queued';
+    if (whenFull === 'drop-newest') return 'dropped-newest';
+    if (whenFull === 'reject') {
+      this.#wantedBytes = Math.max(this.#wantedBytes, cost);
+      return 'full';
+    }
+    while (this.#bulk.bytes + cost > this.#maxBytes) if (!this.#dropOldest()) return 'dropped-newest';
+    return 'dropped-oldest';
+  }
+
   #useVersion(version: ProtocolVersion): void {
     if (version === this.#headersVersion) return;
     this.#headersVersion = version;
@@ -236,12 +269,12 @@ export class Outbox {
     return header;
   }
 
-  /** Packs from the head on until the buffer, the window or the store has no more. */
+  /** Packs from the front on until the buffer, the window or the store has no more. */
   #fill(out: PacketBuffer, limits: PackLimits): void {
-    for (let item = this.#head; item !== undefined && out.length < limits.bufferBytes; item = this.#head) {
+    for (let item = this.#next; item !== undefined && out.length < limits.bufferBytes; item = this.#next) {
       this.#packItem(item, out, limits);
       if (unwritten(item) > 0) return;
-      this.#removeHead();
+      this.#laneOf(item).removeHead();
       this.#releaseIfDone(item);
     }
   }
@@ -269,70 +302,40 @@ export class Outbox {
     this.#drops.count(item.device, 'too-large', 1);
   }
 
-  #append(item: Item): void {
-    if (this.#tail === undefined) this.#head = item;
-    else this.#tail.next = item;
-    this.#tail = item;
-    this.#bytes += item.cost;
+  #forgetNews(): void {
+    for (const item of this.#urgent.takeAll()) {
+      this.#urgent.release(item);
+      if (item.urgent !== 'news') this.#urgent.append(item);
+    }
   }
 
-  #prepend(item: Item): void {
-    item.next = this.#head;
-    this.#head = item;
-    this.#tail ??= item;
-  }
-
-  #removeHead(): void {
-    const next = this.#head?.next;
-    if (this.#head !== undefined) this.#head.next = undefined;
-    this.#head = next;
-    if (next === undefined) this.#tail = undefined;
-  }
-
-  /** Discards the oldest entry of which nothing is on its way; false if there is none. */
+  /** Discards the oldest bulk entry of which nothing is on its way; false if there is none. */
   #dropOldest(): boolean {
-    const head = this.#head;
+    const { head } = this.#bulk;
     if (head === undefined) return false;
     // Only the head can be written in part; its memory is needed until the acknowledgements came.
     const victim = head.unacknowledged === 0 ? head : head.next;
     if (victim === undefined) return false;
-    if (victim === head) this.#removeHead();
-    else this.#unlinkSecond(head, victim);
+    if (victim === head) this.#bulk.removeHead();
+    else this.#bulk.removeSecond();
     this.#drops.count(victim.device, 'full', unwritten(victim));
-    this.#bytes -= victim.cost;
+    this.#bulk.release(victim);
     return true;
   }
 
-  #unlinkSecond(head: Item, second: Item): void {
-    head.next = second.next;
-    if (second === this.#tail) this.#tail = head;
-  }
-
-  #dropNewest(entry: OutboxEntry): 'dropped-newest' {
-    this.#drops.count(entry.device, 'full', countOf(entry.batch));
-    return 'dropped-newest';
-  }
-
-  #refuse(cost: number): 'full' {
-    this.#wantedBytes = Math.max(this.#wantedBytes, cost);
-    return 'full';
-  }
-
   #releaseIfDone(item: Item): void {
-    if (item.unacknowledged === 0 && unwritten(item) === 0) this.#bytes -= item.cost;
+    if (item.unacknowledged > 0 || unwritten(item) > 0) return;
+    this.#laneOf(item).release(item);
+    item.onDone?.();
   }
 
   /** Tells those who wait for room or for the end. Last in each call: they may call back in. */
   #tell(): void {
     if (this.idle) for (const wake of [...this.#idleWaiters]) wake();
-    if (this.#wantedBytes === 0 || this.#bytes + this.#wantedBytes > this.#maxBytes) return;
+    if (this.#wantedBytes === 0 || this.#bulk.bytes + this.#wantedBytes > this.#maxBytes) return;
     this.#wantedBytes = 0;
     this.#onRoom();
   }
-}
-
-function costOf(batch: ReadingBatch): number {
-  return batch.bytes.length + countOf(batch) * READING_BYTES + ENTRY_BYTES;
 }
 
 function unwritten(item: Item): number {

@@ -1,20 +1,17 @@
 // Turns what device groups send up into outbox entries: the topic, the payload, QoS and retain of each kind of message, as
 // users see them. Routes are kept per device, because a route remembers its packed header.
 
-import type { DeadLetterUp, EventUp, ReadingBatch, ReadingsUp, ResponseUp, UpMessage } from '../device/message.js';
-import type { OutboxEntry } from './outbox.js';
+import type { DeadLetterUp, EventUp, ReadingsUp, ResponseUp, UpMessage } from '../device/message.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import type { PublishRoute } from './publish-packet.js';
+import type { RetainedState } from './retained-states.js';
 import type { Topics } from './topics.js';
 
 /** To whom messages of the gateway itself are counted. */
 export const BRIDGE = 'bridge';
 
-/** A message of which only the last one counts; published again with every new connection. */
-export interface RetainedState {
-  readonly topic: string;
-  /** Empty: the broker forgets the topic. */
-  readonly payload: string;
-}
+/** Messages that wait for the broker; availability is a state, not a message. */
+export type QueuedMessage = Exclude<UpMessage, { kind: 'availability' }>;
 
 export class Outgoing {
   readonly #topics: Topics;
@@ -25,7 +22,7 @@ export class Outgoing {
   }
 
   /** The entry for a message. Availability is not among them: see `state`. */
-  entry(message: Exclude<UpMessage, { kind: 'availability' }>): OutboxEntry {
+  entry(message: QueuedMessage): OutboxEntry {
     switch (message.kind) {
       case 'readings':
         return { device: message.device, route: this.#readingsRoute(message), batch: message.batch };
@@ -34,13 +31,13 @@ export class Outgoing {
       case 'dead-letter':
         return this.#deadLetter(message);
       case 'event':
-        return single(BRIDGE, { topic: this.#topics.bridge.event, qos: 0, retain: false }, eventBody(message));
+        return this.#event(message);
     }
   }
 
   /** The entry for a retained state, QoS 1. */
-  state({ topic, payload }: RetainedState): OutboxEntry {
-    return single(BRIDGE, { topic, qos: 1, retain: true }, payload);
+  state({ topic, payload }: RetainedState, onDone: () => void): OutboxEntry {
+    return { ...single(BRIDGE, { topic, qos: 1, retain: true }, payload), urgent: 'news', onDone };
   }
 
   /** Forgets a device that will not come back, such as an ended connection. */
@@ -61,7 +58,7 @@ export class Outgoing {
     const body = JSON.stringify({ status, transaction, error, data });
     const topic = replyTo?.topic ?? this.#topics.response(device);
     const properties = replyTo?.correlation && { properties: { correlation: replyTo.correlation } };
-    return single(device, { topic, qos: 1, retain: false, ...properties }, body);
+    return { ...single(device, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
   }
 
   #deadLetter({ device, reason, bytes, droppedBytes, suppressed }: DeadLetterUp): OutboxEntry {
@@ -73,14 +70,14 @@ export class Outgoing {
     });
     return single(device, { topic: this.#topics.deadLetter(device), qos: 0, retain: false }, body);
   }
-}
 
-function eventBody({ event, data }: EventUp): string {
-  return JSON.stringify({ event, ...data });
+  #event({ event, data }: EventUp): OutboxEntry {
+    const route: PublishRoute = { topic: this.#topics.bridge.event, qos: 0, retain: false };
+    return { ...single(BRIDGE, route, JSON.stringify({ event, ...data })), urgent: 'news' };
+  }
 }
 
 function single(device: string, route: PublishRoute, payload: string): OutboxEntry {
   const bytes = Buffer.from(payload);
-  const batch: ReadingBatch = { bytes, bounds: [0, bytes.length] };
-  return { device, route, batch };
+  return { device, route, batch: { bytes, bounds: [0, bytes.length] } };
 }

@@ -1,34 +1,76 @@
-// The retained topics of this gateway, by their last value: its own state, the availability of every device, info. Nothing of
-// this is queued while the broker is away; with every new connection all of it is published once, as it is then.
+// The retained topics of this gateway, by their last value: its own state, the availability of every device, info. None of
+// this is queued while the broker is away; with every new session all of it is said once, as it is then.
+//
+//   set -> changed -> next -> said -> (acknowledged) arrived          a topic that was cleared is forgotten with `arrived`
 
-import type { RetainedState } from './outgoing.js';
+/** A message of which only the last one counts. */
+export interface RetainedState {
+  readonly topic: string;
+  /** Empty: the broker forgets the topic. */
+  readonly payload: string;
+}
+
+interface Known {
+  payload: string;
+  /** Has been said in some session: the broker may have a value. */
+  wasSaid: boolean;
+}
+
+const CLEARED = '';
 
 export class RetainedStates {
-  readonly #values = new Map<string, string>();
+  readonly #known = new Map<string, Known>();
+  /** In the order of their changes. */
   readonly #changed = new Set<string>();
 
-  /** Notes the value of a topic; an empty one makes the broker forget it. False if that is no change. */
-  set(topic: string, payload: string): boolean {
-    if (this.#values.get(topic) === payload && !this.#changed.has(topic)) return false;
-    this.#values.set(topic, payload);
+  /** Topics held, cleared ones included that the broker has not confirmed. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get hasChanged(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  /** Notes the value of a topic. */
+  set(topic: string, payload: string): void {
+    const known = this.#known.get(topic);
+    if (known?.payload === payload) return;
+    this.#known.set(topic, { payload, wasSaid: known?.wasSaid ?? false });
     this.#changed.add(topic);
-    return true;
   }
 
-  /** A new connection: everything has to be said again. */
-  allChanged(): void {
-    for (const topic of this.#values.keys()) this.#changed.add(topic);
-  }
-
-  /** What has changed since the last call. Topics that are to be forgotten are forgotten here too. */
-  takeChanged(): RetainedState[] {
-    const states: RetainedState[] = [];
-    for (const topic of this.#changed) {
-      const payload = this.#values.get(topic) ?? '';
-      states.push({ topic, payload });
-      if (payload === '') this.#values.delete(topic);
+  /** The broker is to forget the topic. One that it never heard of is forgotten here and now. */
+  clear(topic: string): void {
+    if (this.#known.get(topic)?.wasSaid) {
+      this.set(topic, CLEARED);
+      return;
     }
-    this.#changed.clear();
-    return states;
+    this.#known.delete(topic);
+    this.#changed.delete(topic);
+  }
+
+  /** A new session: everything has to be said again. */
+  allChanged(): void {
+    for (const topic of this.#known.keys()) this.#changed.add(topic);
+  }
+
+  /** What is to be said next; the same until `said`. */
+  next(): RetainedState | undefined {
+    for (const topic of this.#changed) return { topic, payload: this.#known.get(topic)?.payload ?? CLEARED };
+    return undefined;
+  }
+
+  /** The value of `next` is on its way. */
+  said(topic: string): void {
+    this.#changed.delete(topic);
+    const known = this.#known.get(topic);
+    if (known !== undefined) known.wasSaid = true;
+  }
+
+  /** The broker has this value. */
+  arrived({ topic, payload }: RetainedState): void {
+    const isStillCleared = this.#known.get(topic)?.payload === CLEARED && !this.#changed.has(topic);
+    if (payload === CLEARED && isStillCleared) this.#known.delete(topic);
   }
 }

@@ -1,6 +1,7 @@
 // The uplink: MQTT as one more thread group with the same three roles.
 //
 //   offer -> [inbox] -> send (delivery.ts): outbox -> session -> broker          the relay of all device groups
+//     '- states, answers and events, which are few, go straight to the outbox
 //   onMessage <- receive <- [incoming] <- session <- broker                      commands
 //                manager (broker-connection.ts): connect, subscribe, watch, back off
 
@@ -13,10 +14,12 @@ import { ThreadGroup } from '../core/thread-group.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { AvailabilityUp, DownMessage, Relay, UpMessage } from '../device/message.js';
 import { BrokerConnection, type ConnectionHooks } from './broker-connection.js';
-import { Delivery, type QueuedMessage, type SpoolSettings } from './delivery.js';
+import { Delivery, type SpoolSettings } from './delivery.js';
+import { DropLog } from './drop-log.js';
 import type { IncomingMessage } from './incoming-message.js';
 import { openSession } from './open-session.js';
-import { Outgoing } from './outgoing.js';
+import { costOf, type OutboxEntry } from './outbox-entry.js';
+import { Outgoing, type QueuedMessage } from './outgoing.js';
 import { RetainedStates } from './retained-states.js';
 import type { Session, SessionOptions } from './session.js';
 import type { Topics } from './topics.js';
@@ -44,6 +47,8 @@ export interface UplinkOptions {
   readonly spool: SpoolSettings;
   /** Takes a message on one of the subscribed topics. Must not throw. */
   readonly onMessage: (message: IncomingMessage) => void;
+  /** Messages are being dropped, or no longer: `dropped` has news. */
+  readonly onDrops?: () => void;
   /** For tests. */
   readonly open?: typeof openSession;
 }
@@ -53,29 +58,46 @@ export class Uplink {
   readonly relay: Relay;
   readonly #options: UplinkOptions;
   readonly #log: Log;
-  readonly #inbox: MessageQueue<QueuedMessage>;
+  readonly #inbox: MessageQueue<OutboxEntry>;
   readonly #incoming: MessageQueue<IncomingMessage>;
   readonly #outgoing: Outgoing;
   readonly #delivery: Delivery;
   readonly #connection: BrokerConnection;
   readonly #states = new RetainedStates();
+  readonly #drops: DropLog;
   readonly #filters = new Set<string>();
   #isOnline = false;
 
   constructor(options: UplinkOptions) {
-    const { registry, topics, spool } = options;
+    const { registry, topics, spool, clock, onDrops } = options;
     this.#options = options;
     this.#log = options.log.child({ group: UPLINK_ID });
-    this.#inbox = registry.allocate({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: weighUp });
+    this.#inbox = registry.allocate({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: costOf });
     this.#incoming = registry.allocate({ capacity: MAX_INCOMING, whenFull: 'drop-newest' });
     this.#outgoing = new Outgoing(topics);
-    this.#delivery = new Delivery({ log: this.#log, inbox: this.#inbox, outgoing: this.#outgoing, spool });
+    this.#drops = new DropLog({
+      clock,
+      log: this.#log,
+      mayEnd: () => this.#isOnline,
+      ...(onDrops && { onChange: onDrops }),
+    });
+    this.#delivery = new Delivery({
+      inbox: this.#inbox,
+      states: this.#states,
+      outgoing: this.#outgoing,
+      drops: this.#drops,
+      spool,
+    });
     this.relay = { offer: (message) => this.#offer(message), room: (signal) => this.#inbox.room(signal) };
     this.group = this.#makeGroup();
     this.#connection = this.#makeConnection();
     this.group.add({ label: 'manager', body: (thread) => this.#connection.run(thread) });
     this.group.add({ label: 'receive', inboxes: [this.#incoming], body: (thread) => this.#receive(thread) });
     this.group.add({ label: 'send', inboxes: [this.#inbox], body: (thread) => this.#delivery.run(thread) });
+    this.group.onCleanup(() => {
+      this.#delivery.giveUp();
+      this.#drops.close();
+    });
   }
 
   /** Registers and starts the group. */
@@ -93,19 +115,27 @@ export class Uplink {
   /** Listens for the commands of a device; `name/+` for the connections of a listener. */
   addDevice(device: string): void {
     const filters = this.#options.topics.commandFilters(device);
+    this.#drops.addDevice(device);
     for (const filter of filters) this.#filters.add(filter);
     void this.#connection.session?.subscribe(filters).then((result) => this.#connection.report(result));
   }
 
   removeDevice(device: string): void {
     const filters = this.#options.topics.commandFilters(device);
+    this.#drops.removeDevice(device);
     for (const filter of filters) this.#filters.delete(filter);
     void this.#connection.session?.unsubscribe(filters);
   }
 
-  /** Publishes a retained state of the gateway itself (`bridge/info`, `bridge/devices`), now and with every new connection. */
+  /** Publishes a retained state of the gateway itself (`bridge/info`, `bridge/devices`), now and with every new session. */
   publishState(topic: string, payload: string): void {
-    if (this.#states.set(topic, payload)) this.#flushStates();
+    this.#states.set(topic, payload);
+    this.#delivery.pump();
+  }
+
+  /** Messages of a device and of its connections that were dropped: no room, refused by the broker, too large for it. */
+  dropped(device: string): number {
+    return this.#drops.of(device);
   }
 
   /** Messages that the broker has not acknowledged, per device. */
@@ -153,8 +183,9 @@ export class Uplink {
         this.#isOnline = false;
         delivery.lost();
       },
-      farewell: (signal) => {
-        this.publishState(this.#options.topics.bridge.state, OFFLINE);
+      farewell: (session, signal) => {
+        this.#states.set(this.#options.topics.bridge.state, OFFLINE);
+        if (!this.#isOnline) delivery.connected(session);
         return delivery.whenIdle(signal);
       },
       onMessage: (message) => this.#onIncoming(message),
@@ -166,33 +197,35 @@ export class Uplink {
 
   #onOpen(session: Session): void {
     this.#isOnline = true;
-    this.#delivery.connected(session);
     this.#states.set(this.#options.topics.bridge.state, ONLINE);
-    this.#states.allChanged();
-    this.#flushStates();
+    this.#delivery.connected(session);
   }
 
   #offer(message: UpMessage): 'taken' | 'full' {
-    if (message.kind === 'availability') {
-      this.#noteAvailability(message);
-      return 'taken';
-    }
-    const result = this.#inbox.put(message);
-    if (result === 'queued') return 'taken';
-    if (result === 'rejected' && isBulk(message)) return 'full';
-    // Small and rare, or the very last: past the queue rather than lost.
-    this.#delivery.add(message);
+    if (message.kind === 'availability') this.#noteAvailability(message);
+    else if (message.kind === 'readings' || message.kind === 'dead-letter') return this.#queue(message);
+    // An event is worth telling while it is fresh: nothing of that kind is kept for a broker that is away.
+    else if (message.kind === 'response' || this.#isOnline) this.#delivery.add(this.#outgoing.entry(message));
+    return 'taken';
+  }
+
+  #queue(message: QueuedMessage): 'taken' | 'full' {
+    const entry = this.#outgoing.entry(message);
+    const result = this.#inbox.put(entry);
+    if (result === 'rejected') return 'full';
+    if (result === 'closed') this.#delivery.add(entry); // the very last: past the queue rather than lost
     return 'taken';
   }
 
   #noteAvailability({ device, state }: AvailabilityUp): void {
-    const payload = { online: ONLINE, offline: OFFLINE, gone: '' }[state];
-    if (state === 'gone') this.#outgoing.forget(device);
-    this.publishState(this.#options.topics.availability(device), payload);
-  }
-
-  #flushStates(): void {
-    if (this.#isOnline) this.#delivery.addStates(this.#states.takeChanged());
+    const topic = this.#options.topics.availability(device);
+    if (state === 'gone') {
+      this.#outgoing.forget(device);
+      this.#states.clear(topic);
+    } else {
+      this.#states.set(topic, state === 'online' ? ONLINE : OFFLINE);
+    }
+    this.#delivery.pump();
   }
 
   async #receive(thread: Thread): Promise<void> {
@@ -217,13 +250,4 @@ export class Uplink {
     this.#log.error({ thread: label, err: error }, `${what}; restarting it in a second; this is a bug in ferrule`);
     clock.after(RESTART_MS, () => this.group.restart(label));
   }
-}
-
-function isBulk(message: QueuedMessage): boolean {
-  return message.kind === 'readings' || message.kind === 'dead-letter';
-}
-
-function weighUp(message: QueuedMessage): number {
-  if (message.kind === 'readings') return 64 + message.batch.bytes.length + message.batch.bounds.length * 4;
-  return message.kind === 'dead-letter' ? 64 + message.bytes.length : 64;
 }

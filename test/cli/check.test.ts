@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type CheckOptions, runCheck } from '../../src/cli/check.js';
-import { problemAt } from '../../src/config/source.js';
 
 async function check(t: ExecutionContext, text: string | undefined, options: Partial<CheckOptions> = {}) {
   const cwd = mkdtempSync(join(tmpdir(), 'ferrule-check-'));
@@ -56,12 +55,12 @@ test('no config says where it was looked for and what to do', async (t) => {
   ]);
 });
 
-test('problems that only later layers can find are printed like the others', async (t) => {
-  const { code, err } = await check(t, GOOD, {
-    extraProblems: async (_config, source) => [
-      problemAt(source, ['devices', 'scale', 'driver'], 'a driver that exists', '"lines"'),
-    ],
-  });
-  t.deepEqual(err, ['ferrule.yaml:3:20 devices.scale.driver: expected a driver that exists, got "lines"', '1 problem']);
+test('mistakes that only a driver sees come together with the others', async (t) => {
+  const { code, err } = await check(t, GOOD.replace('driver: lines,', 'driver: lnies, qos: 9,'));
+  t.deepEqual(err, [
+    'ferrule.yaml:3:20 devices.scale.driver: no driver "lnies"; did you mean "lines"? available: json-lines, lines, nmea0183, raw',
+    'ferrule.yaml:3:32 devices.scale.qos: expected 0 or 1, got 9',
+    '2 problems',
+  ]);
   t.is(code, 78);
 });

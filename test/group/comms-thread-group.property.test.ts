@@ -10,12 +10,12 @@ import { command, type GroupRig, groupRig } from '../support/group-rig.js';
 type Step =
   | { readonly op: 'frame'; readonly pad: number }
   | { readonly op: 'bad' | 'command' | 'clumsy' | 'unplug' | 'refuse' | 'accept' | 'stall' | 'release' }
-  | { readonly op: 'fill' | 'empty' | 'restart' | 'close' | 'settle' }
+  | { readonly op: 'burst' | 'fill' | 'empty' | 'restart' | 'close' | 'settle' }
   | { readonly op: 'advance'; readonly ms: number };
 
 const plain = fc.constantFrom(
   ...(['bad', 'command', 'clumsy', 'unplug', 'refuse', 'accept', 'stall', 'release'] as const),
-  ...(['fill', 'empty', 'restart', 'settle', 'settle', 'command', 'accept', 'empty', 'release'] as const),
+  ...(['burst', 'fill', 'empty', 'restart', 'settle', 'settle', 'command', 'accept', 'empty', 'release'] as const),
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ op: fc.constant('frame' as const), pad: fc.constantFrom(0, 10, 500) }) },
@@ -54,15 +54,21 @@ interface Deeds {
   onTheWire: number;
 }
 
+function sendFrame(rig: GroupRig, pad: number, deeds: Deeds): void {
+  const { isPaused } = rig.far;
+  if (rig.far.send(`${deeds.sent} ${'x'.repeat(pad)}\n`) === 'nobody-there') return;
+  deeds.sent += 1;
+  if (isPaused) deeds.onTheWire += 1;
+}
+
 async function act(rig: GroupRig, step: Step, deeds: Deeds): Promise<void> {
   switch (step.op) {
-    case 'frame': {
-      const { isPaused } = rig.far;
-      if (rig.far.send(`${deeds.sent} ${'x'.repeat(step.pad)}\n`) === 'nobody-there') return;
-      deeds.sent += 1;
-      if (isPaused) deeds.onTheWire += 1;
+    case 'frame':
+      sendFrame(rig, step.pad, deeds);
       return;
-    }
+    case 'burst': // more than a paused link may hold back
+      for (let n = 0; n < 50; n += 1) sendFrame(rig, 3500, deeds);
+      return;
     case 'bad':
       rig.far.send('bad\n');
       return;
@@ -126,12 +132,13 @@ async function live(steps: readonly Step[], canPause: boolean, queueSize: number
   const rig = groupRig({
     driver,
     canPause,
+    intensity: { max: 1, windowMs: 60_000, probeMs: 100_000 },
     settings: { queue_size: queueSize, silent_after: 1000, on_shutdown: Buffer.from('SAFE') },
   });
   const deeds: Deeds = { commands: [], sent: 0, onTheWire: 0 };
   for (const each of steps) await act(rig, each, deeds);
   const { ended } = await rig.end(3000);
-  await rig.clock.advance(5000);
+  if (!ended) await rig.clock.advance(5000);
   const view = rig.device.group.view();
   check(view.state === 'closed', 'not closed');
   check(

@@ -181,6 +181,42 @@ test('a parked device is tried at once when asked to restart', async (t) => {
   await rig.end();
 });
 
+test('a crash while parked is counted and leaves the device parked', async (t) => {
+  const touchy = defineDriver({
+    ...touchyDriver,
+    create: (options) => ({
+      ...touchyDriver.create(options),
+      encode: () => {
+        throw new Error('bad command');
+      },
+    }),
+  });
+  const intensity = { max: 1, windowMs: 1000, probeMs: 300_000 };
+  const rig = groupRig({ driver: touchy, intensity, settings: { queue_size: 100 } });
+  await rig.settle();
+  rig.far.send('bad\n');
+  await rig.clock.advance(300);
+  t.is(rig.state, 'online');
+  rig.relay.fill();
+  for (const line of ['a', 'b', 'c', 'd', 'e', 'bad']) {
+    rig.far.send(`${line}\n`);
+    await rig.settle();
+  }
+  rig.device.deliver(command());
+  await rig.settle();
+  t.is(rig.state, 'parked');
+  await rig.clock.advance(5000);
+  rig.relay.empty();
+  await rig.settle();
+  t.is(rig.device.counters.crashes, 3);
+  await rig.clock.advance(100_000);
+  t.is(rig.state, 'parked', 'not tried sooner for it');
+  await rig.clock.advance(300_000);
+  t.is(rig.state, 'online');
+  t.is(rig.relay.texts.length, 5);
+  t.true((await rig.end()).ended);
+});
+
 test('loss of a link is never counted as a crash', async (t) => {
   const rig = groupRig({ driver: touchyDriver });
   for (let n = 0; n < 50; n += 1) {
@@ -245,6 +281,39 @@ test('an opener that throws what it has not promised is a crash, not an endless 
   t.is(rig.state, 'parked');
   t.is(rig.log.at('error').length, 6);
   await rig.end();
+});
+
+test('a manager that crashes closes the link it held and is restarted in a second', async (t) => {
+  let attempts = 0;
+  const rig = groupRig({
+    opener: (own) => ({
+      name: own.name,
+      async open(signal) {
+        const link = await own.open(signal);
+        attempts += 1;
+        if (attempts > 1) return link;
+        const attach = link.attach.bind(link);
+        link.attach = (handlers) => {
+          attach(handlers);
+          throw new Error('bug in the link');
+        };
+        return link;
+      },
+    }),
+  });
+  await rig.settle();
+  t.deepEqual(rig.closes, [1]);
+  const set = command();
+  rig.device.deliver(set);
+  t.deepEqual(rig.relay.statuses(set.transaction), ['error']);
+  t.is(rig.log.matching('manager thread crashed').length, 1);
+  await rig.clock.advance(1100);
+  t.is(rig.state, 'online');
+  rig.far.send('good\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, ['good']);
+  t.true((await rig.end()).ended);
+  t.is(rig.clock.pending, 0);
 });
 
 test('a device that says nothing for silent_after is silent until it speaks', async (t) => {

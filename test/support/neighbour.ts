@@ -28,7 +28,10 @@ export async function startNeighbour(t: ExecutionContext): Promise<Neighbour> {
     device: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` },
     async talk() {
       const socket = await device.connection();
-      const write = (bytes: Buffer): boolean => !socket.destroyed && (socket.write(bytes), true);
+      const write = (bytes: Buffer): boolean => {
+        if (!socket.destroyed) socket.write(bytes);
+        return !socket.destroyed;
+      };
       writer = startPacedWriter({ bytesPerSecond: LINE_BYTES * LINES_PER_SECOND, lineBytes: LINE_BYTES, write });
     },
     async mustBeWhole(t, subscriber, topic) {

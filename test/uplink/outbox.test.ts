@@ -1,5 +1,6 @@
 import test from 'ava';
-import { Outbox, type OutboxEntry } from '../../src/uplink/outbox.js';
+import { Outbox } from '../../src/uplink/outbox.js';
+import type { OutboxEntry } from '../../src/uplink/outbox-entry.js';
 import { FakeWriter } from '../support/fake-writer.js';
 import { payloadText } from '../support/mqtt-parse.js';
 import { textBatch } from '../support/text-batch.js';

@@ -54,7 +54,7 @@ async function noPermission(path: string, node: Stats, cause: unknown): Promise<
   const isForGroup = (node.mode & 0o060) === 0o060;
   const wayOut = isForGroup
     ? `it belongs to group ${group}: \`sudo usermod -aG ${group} ${userName()}\`, then log in again or restart the service`
-    : `its mode ${(node.mode & 0o777).toString(8)} does not let its group ${group} in: see the udev rules in deploy/udev`;
+    : `its mode ${(node.mode & 0o777).toString(8)} does not let its group ${group} in: \`sudo chmod g+rw ${path}\`, for good with a udev rule MODE="0660"`;
   return new LinkError('no-permission', `no permission for ${path}; ${wayOut}`, { cause });
 }
 

@@ -1,0 +1,96 @@
+// The requests that a gateway answers: one small function per path of the bridge API. Knows what may be asked, not how the
+// gateway does it: that comes in as `BridgeControls`.
+
+import type { GroupView } from '../core/thread-group.js';
+import { type RequestBody, RequestError, type RequestHandler } from './requests.js';
+
+/** What the bridge API can do to a gateway. */
+export interface BridgeControls {
+  /** All devices, as on `bridge/devices`. */
+  devices(): readonly Readonly<Record<string, unknown>>[];
+  /** Every group with its threads. */
+  threads(): readonly GroupView[];
+  /** False if there is no device of that name. */
+  restartDevice(name: string): boolean;
+  setLogLevel(level: string): void;
+  /** Reads the config again. Rejects with a sentence if it is not good; answers what has changed. */
+  reload(): Promise<unknown>;
+  /** Ends the process in order; whoever supervises it starts it again. */
+  restart(): void;
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'];
+
+/** The table of requests by path. */
+export function bridgeApi(controls: BridgeControls): Readonly<Record<string, RequestHandler>> {
+  return {
+    health_check: () => ({ healthy: true }),
+    devices: () => controls.devices(),
+    threads: () => controls.threads().map(threadTree),
+    'device/get': (body) => device(controls, body),
+    'device/restart': (body) => {
+      const name = nameIn(body);
+      if (!controls.restartDevice(name)) throw unknownDevice(controls, name);
+      return { id: name };
+    },
+    options: (body) => {
+      const level = body.log_level;
+      if (typeof level !== 'string' || !LEVELS.includes(level)) {
+        throw new RequestError(`"log_level": expected one of ${LEVELS.join(', ')}, got ${JSON.stringify(level)}`);
+      }
+      controls.setLogLevel(level);
+      return { log_level: level };
+    },
+    reload: () => controls.reload(),
+    restart: () => {
+      controls.restart();
+      return {};
+    },
+  };
+}
+
+function device(controls: BridgeControls, body: RequestBody): unknown {
+  const name = nameIn(body);
+  const found = controls.devices().find((candidate) => candidate.name === name);
+  if (found === undefined) throw unknownDevice(controls, name);
+  const tree = controls.threads().find((group) => group.id === name);
+  return { ...found, ...(tree && threadTree(tree)) };
+}
+
+function nameIn(body: RequestBody): string {
+  const name = body.id ?? body.name;
+  if (typeof name === 'string' && name !== '') return name;
+  throw new RequestError('"id" is missing: the name of the device, as in the config');
+}
+
+function unknownDevice(controls: BridgeControls, name: string): RequestError {
+  const known = controls.devices().map((candidate) => String(candidate.name));
+  return new RequestError(`no device "${name.slice(0, 200)}"; there are ${known.join(', ') || 'none'}`);
+}
+
+/** A group as people read it: states, times as ISO 8601, what each thread is busy with. */
+function threadTree(view: GroupView): Record<string, unknown> {
+  const { id, state, since, reason, threads, children, history, counters } = view;
+  return {
+    id,
+    state,
+    since: iso(since),
+    reason,
+    counters,
+    threads: threads.map(({ label, state, doing, busyMs, queued, queuedWeight, dropped }) => ({
+      label,
+      state,
+      doing: doing || 'waiting for its inbox',
+      busy_ms: Math.round(busyMs),
+      queued,
+      queued_weight: queuedWeight,
+      dropped,
+    })),
+    history: history.map(({ from, to, reason, at }) => ({ from, to, reason, at: iso(at) })),
+    ...(children.length > 0 && { children: children.map(threadTree) }),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

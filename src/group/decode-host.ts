@@ -1,0 +1,51 @@
+// Where a device's framer and driver run, as its receive and send threads see it: inline (device/decoder.ts, on this event loop)
+// or in a Worker of their own (worker-decoder.ts). What differs is optional here: an inline decoder has decoded when `push`
+// returns, and what it throws it throws there; a Worker hands out later, in order, and tells a crash by a callback.
+
+import type { DecoderSink, DecoderStats, EncodedCommand } from '../device/decoder.js';
+import type { DriverCommand } from '../device/driver.js';
+import type { FlushReason } from '../device/framer.js';
+import type { ReadingBatch } from '../device/message.js';
+
+/** What a DecodeHost hands out to. */
+export interface DecodeSink extends DecoderSink {
+  /** `wall`: when the bytes of these readings came (wall-clock ms); absent: with the chunk that is being pushed. */
+  readings(batch: ReadingBatch, wall?: number): void;
+}
+
+/** How a wait for a Worker ended; `gone`: it has crashed or was closed, and decodes nothing any more. */
+export type WorkerWait = 'done' | 'gone' | 'aborted';
+
+/** Decoder and WorkerDecoder both are one. */
+export interface DecodeHost {
+  /** The next bytes, with the time of their arrival: monotonic, and by the wall clock. The host may keep slices of `chunk`. */
+  push(chunk: Buffer, at: number, wall: number): void;
+  /** Ends a partial frame; see Decoder. */
+  flush(reason: FlushReason): void;
+  settle(): void;
+  /** What the owner's timer goes by; see Decoder. A Worker has its own timers: 0, undefined, undefined, false. */
+  readonly held: number;
+  readonly gapMs: number | undefined;
+  readonly settleMs: number | undefined;
+  readonly hasUnsettled: boolean;
+  /** As far as decoded. */
+  readonly stats: DecoderStats;
+  /** Throws or rejects with the crash if the driver crashes on it. */
+  encodeCommand(command: DriverCommand): EncodedCommand | Promise<EncodedCommand>;
+  /** Bytes pushed and not decoded yet. */
+  readonly backlog?: number;
+  /** Resolves when there is room for more bytes; until then the owner leaves them where they are. */
+  whenRoom?(signal?: AbortSignal): Promise<WorkerWait>;
+  /** Resolves when all that was pushed so far is decoded and handed out. */
+  whenIdle?(signal?: AbortSignal): Promise<WorkerWait>;
+  /** Lets go of what is not decoded, and ends the Worker. */
+  close?(): Promise<void>;
+}
+
+/** ms after the last bytes at which a decoder wants to be told of silence; undefined: it does not wait. */
+export function quietDueMs(decoder: Pick<DecodeHost, 'held' | 'gapMs' | 'settleMs' | 'hasUnsettled'>): number | undefined {
+  const gap = decoder.held > 0 ? decoder.gapMs : undefined;
+  const settle = decoder.hasUnsettled ? decoder.settleMs : undefined;
+  if (gap === undefined) return settle;
+  return settle === undefined ? gap : Math.min(gap, settle);
+}
