@@ -22,6 +22,8 @@ export interface InventoryOptions {
   readonly clock: Clock;
   readonly registry: ThreadRegistry<DownMessage>;
   readonly facts: (device: string) => DeviceFacts | undefined;
+  /** Messages of a device, its connections included, that will never reach the broker. */
+  readonly dropped?: (device: string) => number;
   readonly publishDevices: (payload: string) => void;
   readonly publishEvent: (event: EventUp) => void;
 }
@@ -43,6 +45,12 @@ export class Inventory {
     this.#options.publishDevices(JSON.stringify(this.list()));
   }
 
+  /** Something that `list` shows has changed: it is published with what else changes in the next second. */
+  refresh(): void {
+    this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
+  }
+
+  /** Nothing is published any more. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -51,10 +59,11 @@ export class Inventory {
 
   /** All devices, as on `bridge/devices`. */
   list(): Record<string, unknown>[] {
+    const { registry, facts, dropped = () => 0 } = this.#options;
     const devices: Record<string, unknown>[] = [];
-    for (const view of this.#options.registry.snapshot()) {
-      const facts = this.#options.facts(view.id);
-      if (facts !== undefined) devices.push({ name: view.id, ...facts, ...describe(view) });
+    for (const view of registry.snapshot()) {
+      const known = facts(view.id);
+      if (known !== undefined) devices.push({ name: view.id, ...known, ...describe(view), dropped: dropped(view.id) });
     }
     return devices;
   }
@@ -69,7 +78,7 @@ export class Inventory {
         data: { device: event.group, from, to, reason, at },
       });
     }
-    this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
+    this.refresh();
   }
 }
 

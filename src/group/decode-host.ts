@@ -43,7 +43,9 @@ export interface DecodeHost {
 }
 
 /** ms after the last bytes at which a decoder wants to be told of silence; undefined: it does not wait. */
-export function quietDueMs(decoder: Pick<DecodeHost, 'held' | 'gapMs' | 'settleMs' | 'hasUnsettled'>): number | undefined {
+export function quietDueMs(
+  decoder: Pick<DecodeHost, 'held' | 'gapMs' | 'settleMs' | 'hasUnsettled'>,
+): number | undefined {
   const gap = decoder.held > 0 ? decoder.gapMs : undefined;
   const settle = decoder.hasUnsettled ? decoder.settleMs : undefined;
   if (gap === undefined) return settle;

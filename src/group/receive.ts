@@ -13,6 +13,7 @@ import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeviceContext, UpItem } from './device-context.js';
+import { HELD_MS, LoopWatch } from './loop-watch.js';
 
 /** Bytes waiting for the receive thread at which a link that can pause is paused. */
 const PAUSE_AT = 128 * 1024;
@@ -36,6 +37,7 @@ export class ReceiveThread implements DecoderSink {
   #chunkWall = 0;
   #quietTimer: Timer | undefined;
   #framesBefore = 0;
+  #loopWatch: LoopWatch | undefined;
 
   constructor(ctx: DeviceContext, makeDecoder: (sink: DecoderSink) => Decoder) {
     this.#ctx = ctx;
@@ -153,12 +155,21 @@ export class ReceiveThread implements DecoderSink {
     this.#passQuiet(decoder, at);
     this.#chunkAt = at;
     this.#chunkWall = wall;
+    const startedAt = this.#ctx.clock.now();
     try {
       decoder.push(bytes);
     } finally {
+      this.#noteHeld(startedAt);
       this.#countFrames(decoder);
     }
     this.#armTimer(decoder);
+  }
+
+  #noteHeld(startedAt: number): void {
+    const { clock, log } = this.#ctx;
+    if (clock.now() - startedAt < HELD_MS) return;
+    this.#loopWatch ??= new LoopWatch(clock, log);
+    this.#loopWatch.note(startedAt);
   }
 
   #endOfInput(isFresh = false): void {

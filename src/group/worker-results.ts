@@ -32,22 +32,18 @@ export class WorkerResults implements DecoderSink {
   }
 
   readings({ bytes, bounds }: ReadingBatch): void {
+    const first = bounds[0] ?? 0;
+    const span = bytes.subarray(first, bounds[bounds.length - 1]); // delimiters between the readings are copied along
+    this.#spend(span.length);
     const open = this.#openReadings();
-    let payload = 0;
-    for (let i = 1; i < bounds.length; i += 2) {
-      const [start = 0, end = 0] = [bounds[i - 1], bounds[i]];
-      open.bounds.push(this.#length + payload, this.#length + payload + end - start);
-      this.#parts.push(bytes.subarray(start, end));
-      payload += end - start;
-    }
-    this.#add(payload);
+    for (const bound of bounds) open.bounds.push(bound - first + this.#length);
+    this.#add(span);
   }
 
   junk(reason: string, bytes: Buffer, droppedBytes: number): void {
     this.#closeReadings();
     const start = this.#length;
-    this.#parts.push(bytes);
-    this.#add(bytes.length);
+    this.#add(bytes);
     this.#results.push({ kind: 'junk', reason, start, end: this.#length, droppedBytes });
   }
 
@@ -73,8 +69,7 @@ export class WorkerResults implements DecoderSink {
   }
 
   #openReadings(): OpenReadings {
-    const isLater = this.#open !== undefined && this.#at - this.#open.at > SAME_TIME_MS;
-    if (isLater || this.#open?.entry === -1) this.#closeReadings();
+    if (this.#open !== undefined && this.#at - this.#open.at > SAME_TIME_MS) this.#closeReadings();
     this.#open ??= { entry: this.#entry, at: this.#at, bounds: [] };
     return this.#open;
   }
@@ -86,9 +81,14 @@ export class WorkerResults implements DecoderSink {
     this.#results.push({ kind: 'readings', entry: open.entry, bounds: Uint32Array.from(open.bounds) });
   }
 
-  #add(bytes: number): void {
-    this.#length += bytes;
+  #add(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#length += part.length;
+  }
+
+  #spend(bytes: number): void {
     this.#allowance -= bytes;
-    if (this.#allowance < 0) throw new Error(`more than ${MAX_RESULT_BYTES} bytes of readings from one chunk`);
+    if (this.#allowance < 0)
+      throw new Error(`more than ${MAX_RESULT_BYTES / 1024 ** 2} MiB of readings from one chunk`);
   }
 }

@@ -16,6 +16,8 @@ import { SessionError } from './session-error.js';
 
 /** Longest that a farewell may take, once everything else has been delivered, ms. */
 const FAREWELL_MS = 1000;
+/** Longest wait between two attempts once the gateway shuts down and something waits for the broker, ms. */
+const HURRIED_MS = 500;
 
 /** What the manager does to the rest of the uplink. None may throw. */
 export interface ConnectionHooks extends Omit<SessionHooks, 'onLost'> {
@@ -55,6 +57,8 @@ export class BrokerConnection {
   readonly #policy: ReconnectPolicy;
   #session: Session | undefined;
   #wasOnline = false;
+  #isHurried = false;
+  #wake: () => void = () => {};
   #awaySince: number | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -79,6 +83,12 @@ export class BrokerConnection {
       thread.idle();
       if (!stop.aborted) await this.#backOff(attempt, stop);
     }
+  }
+
+  /** From now on there is little time left: tries at once, and then often. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#wake();
   }
 
   /** Reports filters that the broker has refused. */
@@ -169,12 +179,9 @@ export class BrokerConnection {
   async #backOff({ ending, livedMs }: Attempt, stop: AbortSignal): Promise<void> {
     const { clock, log, session } = this.#options;
     this.#awaySince ??= clock.now();
-    const { delayMs, detail, isRepeated, shortSessions } = this.#policy.next(
-      ending,
-      livedMs,
-      clock.now(),
-      clock.random(),
-    );
+    const retry = this.#policy.next(ending, livedMs, clock.now(), clock.random());
+    const { detail, isRepeated, shortSessions } = retry;
+    const delayMs = this.#isHurried ? Math.min(retry.delayMs, HURRIED_MS) : retry.delayMs;
     this.#go('backing-off', detail);
     const fields = { thread: 'manager', retry_in_ms: Math.round(delayMs) };
     if (isRepeated) log.debug(fields, detail);
@@ -183,7 +190,16 @@ export class BrokerConnection {
       const words = `${shortSessions} sessions in a row lived only seconds; another client may be using our client id`;
       log.warn({ thread: 'manager', client_id: session.clientId }, `${words} "${session.clientId}"; backing off`);
     }
-    await sleep(clock, delayMs, stop);
+    await this.#pause(delayMs, stop);
+  }
+
+  /** Ends early with `stop`, or when someone is in a hurry. */
+  async #pause(ms: number, stop: AbortSignal): Promise<void> {
+    const wake = new AbortController();
+    this.#wake = () => wake.abort();
+    stop.addEventListener('abort', this.#wake, { once: true });
+    await sleep(this.#options.clock, stop.aborted ? 0 : ms, wake.signal);
+    stop.removeEventListener('abort', this.#wake);
   }
 
   #go(to: GroupState, reason: string): void {

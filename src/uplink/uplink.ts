@@ -67,12 +67,14 @@ export class Uplink {
   readonly #drops: DropLog;
   readonly #filters = new Set<string>();
   #isOnline = false;
+  /** Incoming messages dropped since the queue was last empty. */
+  #missed = 0;
 
   constructor(options: UplinkOptions) {
     const { registry, topics, spool, clock, onDrops } = options;
     this.#options = options;
     this.#log = options.log.child({ group: UPLINK_ID });
-    this.#inbox = registry.allocate({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: costOf });
+    this.#inbox = registry.allocate<OutboxEntry>({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: costOf });
     this.#incoming = registry.allocate({ capacity: MAX_INCOMING, whenFull: 'drop-newest' });
     this.#outgoing = new Outgoing(topics);
     this.#drops = new DropLog({
@@ -148,7 +150,11 @@ export class Uplink {
     return new ThreadGroup({
       id: UPLINK_ID,
       clock,
-      onTransition: (transition) => registry.emit({ kind: 'transition', group: UPLINK_ID, transition }),
+      onTransition: (transition) => {
+        // What waits has only as long as the shutdown takes: no time to sit out a long backoff.
+        if (transition.to === 'closing' && this.#delivery.bytes > 0) this.#connection.hurry();
+        registry.emit({ kind: 'transition', group: UPLINK_ID, transition });
+      },
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => registry.remove(this.group),
       counters: () => ({
@@ -234,20 +240,33 @@ export class Uplink {
       const taken = await this.#incoming.take(thread.abortSignal);
       if (!taken.ok) return;
       thread.busy(`taking ${taken.item.topic}`);
+      if (this.#incoming.length === 0) this.#tellMissed();
       this.#options.onMessage(taken.item);
     }
   }
 
   #onIncoming(message: IncomingMessage): void {
-    if (this.#incoming.put(message) === 'queued') return;
-    this.#log.warn({ thread: 'receive', topic: message.topic }, `a command was dropped: ${MAX_INCOMING} wait already`);
+    const result = this.#incoming.put(message);
+    if (result === 'queued' || result === 'closed') return;
+    this.#missed += 1;
+    if (this.#missed > 1) return;
+    this.#log.error(
+      { thread: 'receive' },
+      `commands are being dropped: ${MAX_INCOMING} wait already; they are counted`,
+    );
+  }
+
+  #tellMissed(): void {
+    if (this.#missed === 0) return;
+    this.#log.warn({ thread: 'receive', dropped: this.#missed }, `${this.#missed} commands were dropped`);
+    this.#missed = 0;
   }
 
   #onCrash(label: string, error: unknown): void {
     const { registry, clock } = this.#options;
     registry.emit({ kind: 'crash', group: UPLINK_ID, thread: label, error });
-    const what = `${label} thread crashed: ${messageOf(error)}`;
-    this.#log.error({ thread: label, err: error }, `${what}; restarting it in a second; this is a bug in ferrule`);
+    const what = `${label} thread crashed: ${messageOf(error)}; this is a bug in ferrule`;
+    this.#log.error({ thread: label, err: error }, this.group.isClosing ? what : `${what}; restarting it in a second`);
     clock.after(RESTART_MS, () => this.group.restart(label));
   }
 }

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
@@ -220,6 +221,28 @@ brokerTest(
     await rig.neighbourIsWhole();
   },
 );
+
+brokerTest('a listener whose port is taken says so, and listens once the port is free', async (t) => {
+  const taken = await tcpDeviceFor(t);
+  const rig = await startTrouble(t, {
+    devices: { sensors: { driver: 'lines', link: { type: 'tcp-listen', port: taken.port, peer: 'peer-{n}' } } },
+  });
+  const { msg, level } = await rig.says('sensors', 'cannot listen');
+  t.is(level, 'warn');
+  const where = `127\\.0\\.0\\.1:${taken.port}`;
+  t.regex(
+    msg,
+    new RegExp(`^cannot listen on ${where}: another process does already \\(ss -ltnp shows which\\); choose`),
+  );
+  await rig.shows('sensors', 'backing-off');
+  await taken.close();
+  await rig.says('sensors', 'listening on');
+  const caller = net.connect(taken.port, '127.0.0.1');
+  t.teardown(() => caller.destroy());
+  caller.write('here\n');
+  t.deepEqual((await rig.payloads('sensors/peer-1', 1)).map(String), ['here']);
+  await rig.neighbourIsWhole();
+});
 
 const THROWING_DRIVER = `import { defineDriver, z } from 'ferrule/driver';
 export default defineDriver({
