@@ -47,15 +47,13 @@ export function formatPath(path: ConfigPath): string {
   return text;
 }
 
-/** By place, files in the order of `files` (others, such as the environment, last and by name); the same thing said twice is dropped. */
+/** By place, files in the order of `files` (others, such as the environment, last); the same thing said twice is dropped. */
 export function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
   const rank = (problem: Problem): number => {
     const index = files.indexOf(problem.file);
     return index === -1 ? files.length : index;
   };
-  const sorted = problems.toSorted(
-    (a, b) => rank(a) - rank(b) || a.file.localeCompare(b.file) || a.line - b.line || a.col - b.col,
-  );
+  const sorted = problems.toSorted((a, b) => rank(a) - rank(b) || a.line - b.line || a.col - b.col);
   const said = new Set<string>();
   return sorted.filter((problem) => {
     // A wrong value in `defaults` is wrong in every device that takes it, at one and the same place.

@@ -32,6 +32,7 @@ export class Inventory {
   readonly #options: InventoryOptions;
   readonly #unwatch: () => void;
   #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor(options: InventoryOptions) {
     this.#options = options;
@@ -47,11 +48,12 @@ export class Inventory {
 
   /** Something that `list` shows has changed: it is published with what else changes in the next second. */
   refresh(): void {
-    this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
+    if (!this.#isClosed) this.#timer ??= this.#options.clock.after(GATHER_MS, () => this.flush());
   }
 
   /** Nothing is published any more. */
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#unwatch();

@@ -170,10 +170,7 @@ export class Outbox {
     return isRefused ? 'refused' : 'acked';
   }
 
-  /**
-   * The connection is lost: unacknowledged messages go back to the front of their lanes, in order. What was QoS 0 and
-   * written is gone, and so are news.
-   */
+  /** The connection is lost: what is unacknowledged goes back to the front of its lane, in order. News are gone. */
   onLoss(): void {
     const open = new Map<Item, number[]>();
     this.#window.each((item, index) => {

@@ -2,7 +2,7 @@
 // its reason or arrives as it is; memory stays bounded, the device recovers by itself, and a neighbour loses nothing.
 
 import { readFileSync } from 'node:fs';
-import type net from 'node:net';
+import net from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { openPty, type Pty } from '../../src/hil/pty.js';
 import { brokerTest } from '../support/e2e-test.js';
@@ -166,8 +166,13 @@ brokerTest(
       devices: {
         cell: tcp(device),
         scale: { driver: 'lines', link: `serial:${first.path}`, reconnect: BRISK },
+        sensors: { driver: 'lines', link: { type: 'tcp-listen', port: 0, peer: 'peer-{n}' } },
       },
     });
+    const { listen } = await rig.says('sensors', 'listening on');
+    const caller = net.connect(Number(String(listen).split(':').at(-1)), '127.0.0.1');
+    t.teardown(() => caller.destroy());
+    caller.end('whole\nhal');
     await rig.says('scale', 'online on');
     const socket = await device.connection();
     socket.end('whole\nhal');

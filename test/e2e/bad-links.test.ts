@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { openPty, type Pty } from '../../src/hil/pty.js';
+import { cannotDropRoot, withoutRoot } from '../support/drop-root.js';
 import { brokerTest } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { folderFor } from '../support/ferrule-command.js';
@@ -93,18 +94,9 @@ brokerTest(
   },
 );
 
-// Root may open everything: this makes the gateway `nobody` before its first line runs.
-const DROP_ROOT = `const fs = require('node:fs');
-fs.chmodSync(process.cwd(), 0o755);
-process.setgroups([]); process.setgid(65534); process.setuid(65534);`;
-
-const isRoot = process.getuid?.() === 0;
-const othersCanRead =
-  (statSync(ROOT).mode & 0o005) === 0o005 && (statSync(path.join(ROOT, 'dist')).mode & 0o005) === 0o005;
-const forbiddenTest = isRoot && !othersCanRead ? skippedTest('this checkout is for root alone') : brokerTest;
-
-function skippedTest(reason: string): typeof brokerTest {
-  return (title) => test.skip(`${title} (skipped: ${reason})`, () => {});
+function forbiddenTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  if (cannotDropRoot === undefined) brokerTest(title, body);
+  else test.skip(`${title} (${cannotDropRoot})`, () => {});
 }
 
 forbiddenTest(
@@ -112,12 +104,10 @@ forbiddenTest(
   async (t) => {
     const pty = await ptyFor(t);
     const group = groupName(statSync(pty.path).gid);
-    const drop = path.join(folderFor(t, { 'drop-root.cjs': DROP_ROOT }), 'drop-root.cjs');
-    chmodSync(path.dirname(drop), 0o755);
     chmodSync(pty.path, 0o060); // for the group alone
     const rig = await startTrouble(t, {
       devices: { scale: { driver: 'lines', link: `serial:${pty.path}`, reconnect: BRISK } },
-      ...(isRoot && { env: { NODE_OPTIONS: `--require ${drop}` } }),
+      env: withoutRoot(t),
     });
     const { msg } = await rig.says('scale', 'no permission');
     t.regex(
@@ -127,7 +117,7 @@ forbiddenTest(
       ),
     );
     chmodSync(pty.path, 0o600);
-    if (isRoot) {
+    if (process.getuid?.() === 0) {
       const closed = await rig.says('scale', 'its mode 600');
       t.regex(closed.msg, new RegExp(`does not let its group ${group} in: .*chmod g\\+rw ${pty.path}`));
     }

@@ -18,6 +18,8 @@ export interface FakeSessionOptions {
   holdsAcks?: boolean;
   /** The socket takes no bytes until `drain`. */
   isStalled?: boolean;
+  /** It is lost before anyone could use it. */
+  dropsAtOnce?: boolean;
   /** Subscriptions are never answered. */
   ignoresSubscribe?: boolean;
   refusedFilters?: readonly string[];
@@ -54,6 +56,7 @@ export class FakeSession implements Session {
       topicAliasMaximum: 0,
       sessionPresent: false,
     };
+    if (behaviour.dropsAtOnce) this.lose();
   }
 
   get buffered(): number {

@@ -1,135 +1,196 @@
-// Outbox, session and stream together against real brokers: everything arrives, in order, whatever happens to the broker.
+// The send thread: what is kept, what is dropped, who has to wait.
 
 import test, { type ExecutionContext } from 'ava';
-import mqtt from 'mqtt';
-import { EMBEDDED_VERSION, startEmbeddedBroker } from '../../src/uplink/embedded-broker.js';
-import { Outbox } from '../../src/uplink/outbox.js';
-import type { SessionOptions } from '../../src/uplink/session.js';
-import { skipWithoutMosquitto, startMosquitto } from '../support/mosquitto.js';
-import { openRig, sessionOptions } from '../support/session-rig.js';
-import { textBatch } from '../support/text-batch.js';
+import { UplinkRig } from '../support/uplink-rig.js';
 
-const COUNT = 20_000;
-const BATCH = 100;
+const KIB = 1024;
 
-interface Watcher {
-  readonly received: number[];
-  readonly client: mqtt.MqttClient;
-  /** Resolves when `count` different numbers have come. */
-  until(count: number): Promise<void>;
-}
-
-/** A plain mqtt.js subscriber of the numbers published on `readings`. */
-async function watch(port: number, protocolVersion: 4 | 5, options: mqtt.IClientOptions = {}): Promise<Watcher> {
-  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion, ...options });
-  const received: number[] = [];
-  const seen = new Set<number>();
-  let check: () => void = () => {};
-  client.on('message', (_topic, payload) => {
-    const value = Number(payload);
-    received.push(value);
-    seen.add(value);
-    check();
-  });
-  await client.subscribeAsync('readings', { qos: 1 });
-  const until = (count: number): Promise<void> =>
-    new Promise((resolve) => {
-      check = () => {
-        if (seen.size >= count) resolve();
-      };
-      check();
-    });
-  return { received, client, until };
-}
-
-function fill(outbox: Outbox, from: number, to: number): void {
-  const route = { topic: 'readings', qos: 1 as const, retain: false };
-  for (let first = from; first < to; first += BATCH) {
-    const texts = Array.from({ length: Math.min(BATCH, to - first) }, (_, i) => `${first + i}`.padStart(64));
-    outbox.add({ device: 'scale', route, batch: textBatch(texts) }, 'reject');
+/** Numbered readings of 1 KiB, one to a batch, until `count` are taken or the uplink is full; gives how many were taken. */
+async function feed(rig: UplinkRig, device: string, from: number, count: number): Promise<number> {
+  for (let n = 0; n < count; n += 1) {
+    if (rig.read(device, `${from + n}`.padEnd(KIB)) === 'full') {
+      await rig.clock.settle(); // the send thread may only have had no turn yet
+      if (rig.read(device, `${from + n}`.padEnd(KIB)) === 'full') return n;
+    }
   }
+  await rig.clock.settle();
+  return count;
 }
 
-async function relay(t: ExecutionContext, options: SessionOptions, port: number): Promise<void> {
-  const watcher = await watch(port, options.version);
-  t.teardown(() => watcher.client.endAsync(true));
-  const outbox = new Outbox({ maxBytes: 64 * 1024 ** 2 });
-  fill(outbox, 0, COUNT);
-  const rig = await openRig(options, outbox);
-  await watcher.until(COUNT);
-  t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
-  t.deepEqual(
-    watcher.received,
-    Array.from({ length: COUNT }, (_, i) => i),
-  );
-  t.is(outbox.bytes, 0);
-  t.is(outbox.dropped, 0);
-  await rig.session.end();
+function numbers(rig: UplinkRig, device: string): number[] {
+  return rig.session.on(`base/${device}`).map(Number);
 }
 
-test('embedded broker: 20,000 messages at QoS 1 arrive once and in order', async (t) => {
-  const broker = await startEmbeddedBroker({ port: 0 });
-  t.teardown(() => broker.close());
-  await relay(t, sessionOptions(broker.port, { version: EMBEDDED_VERSION }), broker.port);
+function upTo(count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, n) => from + n);
+}
+
+function isSettled(t: ExecutionContext, rig: UplinkRig): void {
+  t.deepEqual(rig.uplink.leftovers(), new Map());
+  t.is(rig.uplink.group.view().counters.queuedBytes, 0);
+}
+
+test('while the broker is away readings are kept up to max_size, then the oldest are dropped and counted per device', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 100 * KIB } });
+  t.is(await feed(rig, 'scale', 0, 1000), 1000, 'nobody has to wait');
+  t.is(rig.log.matching('messages are being dropped').length, 1);
+  t.regex(rig.log.find('messages are being dropped')?.message ?? '', /spool\.max_size \(102400 bytes\)/);
+  await rig.comeBack();
+  const kept = numbers(rig, 'scale');
+  t.true(kept.length > 70 && kept.length <= 100, `${kept.length} kept`);
+  t.deepEqual(kept, upTo(kept.length, 1000 - kept.length), 'the newest, in order');
+  t.is(rig.uplink.dropped('scale'), 1000 - kept.length);
+  await rig.clock.advance(10_000);
+  t.regex(rig.log.find('no longer dropped')?.message ?? '', new RegExp(`${1000 - kept.length} of scale`));
+  t.is(rig.dropNews, 2);
+  isSettled(t, rig);
 });
 
-// The queue for a subscriber that is slower than we are is mosquitto's own limit, 1000 by default.
-const CONFIG = 'allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0';
+test('with when_full: drop-newest what came first is kept', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 100 * KIB, when_full: 'drop-newest' } });
+  await feed(rig, 'scale', 0, 200);
+  await rig.comeBack();
+  const kept = numbers(rig, 'scale');
+  t.deepEqual(kept, upTo(kept.length));
+  t.is(rig.uplink.dropped('scale'), 200 - kept.length);
+});
 
-const withBroker = skipWithoutMosquitto === undefined ? test : test.skip;
+test('with spool.mode: off readings are not kept while the broker is away, but counted; answers to commands are', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { mode: 'off' } });
+  rig.read('scale', '1', '2');
+  rig.uplink.relay.offer({ kind: 'response', device: 'scale', status: 'ok', transaction: 't' });
+  await rig.clock.settle();
+  t.is(rig.uplink.dropped('scale'), 2);
+  t.regex(rig.log.find('being dropped')?.message ?? '', /spool\.mode is off/);
+  await rig.comeBack();
+  t.deepEqual(rig.session.on('base/scale'), []);
+  t.is(rig.session.on('base/scale/response').length, 1);
+});
 
-for (const version of [4, 5] as const) {
-  withBroker(`mosquitto, MQTT ${version}: 20,000 messages at QoS 1 arrive once and in order`, async (t) => {
-    const broker = await startMosquitto({ config: CONFIG });
-    t.teardown(() => broker.stop());
-    await relay(t, sessionOptions(broker.port, { version }), broker.port);
-  });
+test('with a slow broker the devices are told to wait, and told when there is room', async (t) => {
+  const rig = await UplinkRig.start(t);
+  rig.session.behaviour.holdsAcks = true;
+  rig.session.behaviour.isStalled = true;
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  t.true(taken > 600 && taken < 1200, `${taken} KiB taken`);
+  let hasRoom = false;
+  void rig.uplink.relay.room().then(() => (hasRoom = true));
+  await rig.clock.settle();
+  t.false(hasRoom);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.behaviour.isStalled = false;
+  rig.session.drain();
+  await rig.clock.settle();
+  t.true(hasRoom);
+  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  t.deepEqual(numbers(rig, 'scale'), upTo(taken + 1000));
+  t.is(rig.uplink.group.view().counters.dropped, 0);
+  isSettled(t, rig);
+});
 
-  withBroker(
-    `mosquitto, MQTT ${version}: ${version === 5 ? 'its Receive Maximum of 20 is' : 'our own window is'} honoured`,
-    async (t) => {
-      const broker = await startMosquitto({ config: 'allow_anonymous true\nmax_queued_messages 0' });
-      t.teardown(() => broker.stop());
-      const outbox = new Outbox({ maxBytes: 1024 ** 2 });
-      const rig = await openRig(sessionOptions(broker.port, { version }), outbox);
-      t.is(rig.session.limits.receiveMaximum, version === 5 ? 20 : 65_535);
-      fill(outbox, 0, 1000);
-      outbox.pump(rig.session);
-      t.is(outbox.unacknowledged, version === 5 ? 20 : 256);
-      t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
-      await rig.session.end();
-    },
+test('who waits for a slow broker goes on as soon as that broker is lost', async (t) => {
+  const rig = await UplinkRig.start(t);
+  rig.session.behaviour.holdsAcks = true;
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  t.true(taken < 10_000);
+  await rig.lose();
+  t.is(await feed(rig, 'scale', taken, 100), 100);
+  await rig.comeBack();
+  t.deepEqual(numbers(rig, 'scale'), upTo(taken + 100));
+  isSettled(t, rig);
+});
+
+test('what a lost session had not acknowledged is sent first with the next one, in order', async (t) => {
+  const rig = await UplinkRig.start(t);
+  rig.session.behaviour.holdsAcks = true;
+  rig.read('scale', '0', '1', '2', '3');
+  rig.read('cell', '0', '1');
+  await rig.clock.settle();
+  rig.session.ack(3);
+  await rig.lose();
+  rig.read('scale', '4');
+  await rig.clock.settle();
+  await rig.comeBack();
+  t.deepEqual(numbers(rig, 'scale'), [3, 4]);
+  t.deepEqual(numbers(rig, 'cell'), [0, 1]);
+  isSettled(t, rig);
+});
+
+test('a spool smaller than what is on its way drops nothing while the broker is there', async (t) => {
+  const rig = await UplinkRig.start(t, {}, { spool: { max_size: KIB } });
+  rig.session.behaviour.holdsAcks = true;
+  rig.read('scale', ...upTo(100).map((n) => `${n}`.padEnd(KIB)));
+  await feed(rig, 'scale', 100, 300);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.ackAll();
+  await rig.clock.settle();
+  t.deepEqual(numbers(rig, 'scale'), upTo(400));
+  t.is(rig.uplink.dropped('scale'), 0);
+});
+
+test('after the broker has come back, a backlog does not hold up the devices', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 10_000 * KIB } });
+  await feed(rig, 'scale', 0, 3000);
+  await rig.comeBack({ isStalled: true, holdsAcks: true });
+  t.is(await feed(rig, 'scale', 3000, 1000), 1000);
+  rig.session.behaviour.isStalled = false;
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.drain();
+  await rig.clock.settle();
+  t.deepEqual(numbers(rig, 'scale'), upTo(4000));
+  t.is(rig.uplink.dropped('scale'), 0);
+});
+
+test('birth messages and answers do not wait behind the backlog', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  rig.uplink.relay.offer({ kind: 'availability', device: 'scale', state: 'online' });
+  await feed(rig, 'scale', 0, 800);
+  await rig.comeBack({ receiveMaximum: 10, holdsAcks: true });
+  t.deepEqual(
+    rig.session.published.slice(0, 3).map(({ topic }) => topic),
+    ['base/scale/availability', 'base/bridge/state', 'base/scale'],
   );
+  rig.uplink.relay.offer({ kind: 'response', device: 'scale', status: 'ok', transaction: 't' });
+  t.is(rig.session.published.length, 10);
+  rig.session.ack(1);
+  t.is(rig.session.published.at(-1)?.topic, 'base/scale/response');
+});
 
-  withBroker(
-    `mosquitto, MQTT ${version}: killed in the middle and restarted, nothing is lost and order holds`,
-    async (t) => {
-      const first = await startMosquitto({ config: CONFIG });
-      const outbox = new Outbox({ maxBytes: 64 * 1024 ** 2 });
-      const early = await watch(first.port, version, { reconnectPeriod: 0 });
-      early.client.on('error', () => {});
-      fill(outbox, 0, COUNT);
-      const rig = await openRig(sessionOptions(first.port, { version }), outbox);
-      await early.until(COUNT / 4);
-      await first.kill();
-      await rig.lost;
-      const left = outbox.leftovers().get('scale') ?? 0;
-      t.true(left > 0 && left < COUNT, `${left} left`);
+test('messages that the broker refuses are counted to their device and told', async (t) => {
+  const rig = await UplinkRig.start(t, { refusedTopics: ['base/scale'] });
+  rig.read('scale', '1', '2');
+  await rig.clock.settle();
+  t.is(rig.uplink.dropped('scale'), 2);
+  t.regex(rig.log.find('being dropped')?.message ?? '', /refuses/);
+  isSettled(t, rig);
+});
 
-      const second = await startMosquitto({ config: CONFIG, port: first.port });
-      t.teardown(() => second.stop());
-      const late = await watch(second.port, version);
-      t.teardown(() => late.client.endAsync(true));
-      const again = await openRig(sessionOptions(second.port, { version }), outbox);
-      await late.until(left);
-      t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
-      t.deepEqual(
-        late.received,
-        Array.from({ length: left }, (_, i) => COUNT - left + i),
-        'all that was not acknowledged, in order',
-      );
-      await again.session.end();
-      early.client.end(true);
-    },
-  );
-}
+test('a shutdown with a slow broker names also what the send thread has not taken in', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true });
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(8000);
+  t.false((await report).clean);
+  t.deepEqual(rig.uplink.leftovers().get('scale'), taken);
+});
+
+test('a shutdown delivers what is queued, however much the broker lets wait', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true });
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(2000);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.ackAll();
+  await rig.clock.settle();
+  t.true((await report).clean);
+  t.deepEqual(numbers(rig, 'scale'), upTo(taken));
+});
+
+test('readings offered after the end of the send thread are not lost while the session is open', async (t) => {
+  const rig = await UplinkRig.start(t);
+  rig.uplink.group.thread('send')?.finish();
+  await rig.clock.settle();
+  t.is(rig.read('scale', '1'), 'taken');
+  await rig.clock.settle();
+  t.deepEqual(rig.session.on('base/scale'), ['1']);
+});

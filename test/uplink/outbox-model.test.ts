@@ -10,7 +10,9 @@ import { payloadText } from '../support/mqtt-parse.js';
 import { textBatch } from '../support/text-batch.js';
 
 const MAX_BYTES = 6000;
-const DEVICES = ['a', 'b', 'c', 'zero'];
+const MAX_URGENT_BYTES = 2000;
+const DEVICES = ['a', 'b', 'c', 'zero', 'answer', 'news'];
+const URGENT: ReadonlySet<string> = new Set(['answer', 'news']);
 
 const step = fc.oneof(
   {
@@ -47,13 +49,23 @@ class Model {
       { topic: device, qos: device === 'zero' ? 0 : 1, retain: false },
     ]),
   );
-  readonly outbox = new Outbox({ maxBytes: MAX_BYTES, maxBuffered: 2000, onRoom: () => this.rooms++ });
+  readonly outbox = new Outbox({
+    maxBytes: MAX_BYTES,
+    maxUrgentBytes: MAX_URGENT_BYTES,
+    maxBuffered: 2000,
+    onRoom: () => this.rooms++,
+  });
   readonly next = new Map<string, number>();
   /** What the broker has, in order of arrival. */
   readonly arrived: string[] = [];
   /** Acknowledged messages per device. */
   readonly acked = new Map<string, number>();
   readonly goneAtQos0 = new Set<string>();
+  /** News that were neither acknowledged nor dropped when their session ended. */
+  readonly forgotten = new Set<string>();
+  openNews = new Set<string>();
+  /** True once something that is not urgent was written although something urgent waited. */
+  hasOvertaken = false;
   writer = new FakeWriter();
   open: { id: number; text: string }[] = [];
   seen = 0;
@@ -73,14 +85,19 @@ class Model {
     if (route === undefined) throw new Error(`no device ${device}`);
     const from = this.next.get(device) ?? 0;
     const texts = Array.from({ length: count }, (_, index) => `${device}:${from + index}`);
-    const result = this.outbox.add({ device, route, batch: textBatch(texts) }, whenFull);
-    if (result === 'full') this.full++;
+    const urgent = URGENT.has(device) && { urgent: device as 'answer' | 'news' };
+    const result = this.outbox.add({ device, route, batch: textBatch(texts), ...urgent }, whenFull);
+    if (result === 'full') this.full += urgent ? 0 : 1;
     else this.next.set(device, from + count);
+    if (device === 'news' && result === 'queued') for (const text of texts) this.openNews.add(text);
   }
 
   pump(): void {
     this.outbox.pump(this.writer);
-    for (const packet of this.writer.written.slice(this.seen)) {
+    const fresh = this.writer.written.slice(this.seen);
+    const firstBulk = fresh.findIndex(({ topic }) => !URGENT.has(topic));
+    if (firstBulk >= 0 && fresh.slice(firstBulk).some(({ topic }) => URGENT.has(topic))) this.hasOvertaken = true;
+    for (const packet of fresh) {
       if (packet.qos > 0) this.open.push({ id: packet.messageId ?? 0, text: payloadText(packet) });
     }
     this.seen = this.writer.written.length;
@@ -90,6 +107,7 @@ class Model {
     const [acked] = this.open.splice(pick % (this.open.length || 1), 1);
     if (acked === undefined) return;
     this.outbox.ack(acked.id);
+    this.openNews.delete(acked.text);
     const [device = ''] = acked.text.split(':');
     this.acked.set(device, (this.acked.get(device) ?? 0) + 1);
   }
@@ -99,6 +117,8 @@ class Model {
     this.takeArrivals(missing);
     this.writer.flush();
     this.outbox.onLoss();
+    for (const text of this.openNews) this.forgotten.add(text);
+    this.openNews = new Set();
     this.outbox.connected(receiveMaximum);
     this.writer = new FakeWriter(version);
     this.open = [];
@@ -137,7 +157,8 @@ function check(t: ExecutionContext, model: Model): void {
       [...numbers].sort((a, b) => a - b),
       `order of ${device}`,
     );
-    const gone = [...model.goneAtQos0].filter((text) => text.startsWith(`${device}:`)).length;
+    const missing = [...model.goneAtQos0, ...model.forgotten].filter((text) => !model.arrived.includes(text));
+    const gone = missing.filter((text) => text.startsWith(`${device}:`)).length;
     const added = model.next.get(device) ?? 0;
     const dropped = drops.get(device)?.full ?? 0;
     t.true(added - numbers.length - gone <= dropped, `${device}: what is missing is counted`);
@@ -146,19 +167,20 @@ function check(t: ExecutionContext, model: Model): void {
   }
 }
 
-test('nothing is lost unless counted, order per device holds, memory stays bounded', (t) => {
+test('nothing is lost unless counted, order per device holds, what is urgent goes first, memory stays bounded', (t) => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 30, maxLength: 120, size: 'max' }), (steps) => {
       const model = new Model();
       for (const action of steps) {
         model.run(action);
-        t.true(model.outbox.bytes <= MAX_BYTES);
+        t.true(model.outbox.bytes <= MAX_BYTES + MAX_URGENT_BYTES);
         const left = [...model.outbox.leftovers().values()].reduce((sum, count) => sum + count, 0);
         t.is(model.outbox.idle, left === 0);
       }
       model.finish();
       check(t, model);
       t.is(model.outbox.bytes, 0);
+      t.false(model.hasOvertaken, 'what is urgent leaves first');
       if (model.full > 0) t.true(model.rooms > 0, 'who was refused is told of room');
     }),
     { numRuns: 300 },

@@ -216,3 +216,103 @@ test('another MQTT version on the next connection packs the same entries for it'
   outbox.pump(old);
   t.deepEqual(written(old), ['1']);
 });
+
+function urgent(kind: 'answer' | 'news', text: string, onDone?: () => void): OutboxEntry {
+  return { ...entry(kind, [text]), urgent: kind, ...(onDone && { onDone }) };
+}
+
+test('what is urgent leaves before what was not written yet, also from the middle of a batch, and keeps its own order', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.connected(2);
+  outbox.add(entry('a', ['1', '2', '3']), 'reject');
+  outbox.pump(writer);
+  outbox.add(urgent('answer', 'x'), 'reject');
+  outbox.add(urgent('news', 'y'), 'reject');
+  ack(outbox, writer, '1');
+  outbox.pump(writer);
+  ack(outbox, writer, '2', 'x');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', 'x', 'y', '3']);
+});
+
+test('a batch with something urgent between its readings comes back whole and in order after a loss; news do not', (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  const writer = new FakeWriter();
+  outbox.connected(2);
+  outbox.add(entry('a', ['1', '2', '3', '4', '5']), 'reject');
+  outbox.pump(writer);
+  outbox.connected(6);
+  outbox.add(urgent('answer', 'x'), 'reject');
+  outbox.add(urgent('news', 'y'), 'reject');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', 'x', 'y', '3', '4']);
+  outbox.add(urgent('news', 'z'), 'reject');
+  outbox.onLoss();
+  const next = new FakeWriter();
+  outbox.connected(100);
+  outbox.pump(next);
+  t.deepEqual(written(next), ['x', '1', '2', '3', '4', '5']);
+  ack(outbox, next, 'x', '1', '2', '3', '4', '5');
+  t.true(outbox.idle);
+  t.is(outbox.bytes, 0);
+  t.is(outbox.dropped, 0);
+});
+
+test('who waits for the end is told when the loss of a session leaves nothing but forgotten news', async (t) => {
+  const outbox = new Outbox({ maxBytes: 10_000 });
+  outbox.add(urgent('news', 'x'), 'reject');
+  const idle = outbox.whenIdle(new AbortController().signal);
+  outbox.pump(new FakeWriter());
+  outbox.onLoss();
+  t.is(await idle, 'idle');
+});
+
+test('what is urgent has a bound of its own: no reading is dropped for it, nor it for a reading', (t) => {
+  const outbox = new Outbox({ maxBytes: 2 * cost(1), maxUrgentBytes: 2 * cost(1) });
+  const writer = new FakeWriter();
+  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
+  t.is(outbox.add(urgent('answer', 'x'), 'drop-oldest'), 'queued');
+  t.is(outbox.add(urgent('answer', 'y'), 'drop-oldest'), 'queued');
+  t.is(outbox.add(urgent('news', 'z'), 'reject'), 'full');
+  t.is(outbox.add(urgent('answer', 'z'), 'drop-oldest'), 'dropped-newest');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['x', 'y', '2', '3']);
+  t.deepEqual([...outbox.takeDrops().keys()], ['a', 'answer']);
+});
+
+test('a single urgent entry larger than the bound is taken where nothing urgent waits', (t) => {
+  const outbox = new Outbox({ maxBytes: 1000, maxUrgentBytes: 1000 });
+  t.is(outbox.add(urgent('news', 'x'.repeat(5000)), 'reject'), 'queued');
+  t.is(outbox.add(urgent('news', 'y'), 'reject'), 'full');
+});
+
+test('onDone is called with the last acknowledgement, for a refusal too, and never for what is dropped or forgotten', (t) => {
+  const outbox = new Outbox({ maxBytes: cost(2) });
+  const writer = new FakeWriter();
+  const done: string[] = [];
+  const note = (name: string) => () => void done.push(name);
+  outbox.add({ ...entry('a', ['0']), onDone: note('dropped') }, 'drop-oldest');
+  outbox.add({ ...entry('a', ['1', '2']), onDone: note('batch') }, 'drop-oldest');
+  outbox.add(urgent('news', 'x', note('refused')), 'reject');
+  outbox.pump(writer);
+  ack(outbox, writer, '1');
+  t.deepEqual(done, []);
+  ack(outbox, writer, '2');
+  outbox.ack(writer.written[0]?.messageId ?? 0, 135);
+  outbox.add(urgent('news', 'y', note('forgotten')), 'reject');
+  outbox.pump(writer);
+  outbox.onLoss();
+  t.deepEqual(done, ['batch', 'refused']);
+});
+
+test('a lower bound holds for what comes later: nothing is dropped by setting it', (t) => {
+  const outbox = new Outbox({ maxBytes: Number.POSITIVE_INFINITY });
+  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
+  outbox.limitTo(2 * cost(1));
+  t.is(outbox.dropped, 0);
+  outbox.add(entry('a', ['4']), 'drop-oldest');
+  const writer = new FakeWriter();
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['3', '4']);
+});

@@ -1,0 +1,78 @@
+// The operating system's side of a WorkerDecoder: one worker_threads Worker from start to end, with its limits. It gets its setup and
+// nothing of the process: no environment, no arguments, no stdin; what it prints goes to the log.
+
+import { Worker } from 'node:worker_threads';
+import { type Clock, sleep } from '../core/clock.js';
+import type { Log } from '../core/log.js';
+import { WorkerCrash, workerError } from './worker-crash.js';
+import { WorkerOutput } from './worker-output.js';
+import type { FromWorker, ToWorker, WorkerSetup } from './worker-protocol.js';
+
+/** A thread in native code (a synchronous child process, say) cannot be terminated: not waited for longer than this. */
+const END_MS = 1000;
+const YOUNG_HEAP_MB = 8;
+
+export interface WorkerThreadOptions {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly setup: WorkerSetup;
+  readonly heapMb: number;
+  readonly onMessage: (message: FromWorker) => void;
+  /** Also called for the exit that `end` brings about. After the last message, if it is the exit. */
+  readonly onFailure: (crash: WorkerCrash) => void;
+}
+
+export class WorkerThread {
+  readonly #options: WorkerThreadOptions;
+  readonly #worker: Worker;
+  #ended: Promise<void> | undefined;
+
+  /** Throws if the setup cannot be cloned. */
+  constructor(options: WorkerThreadOptions) {
+    this.#options = options;
+    const { id, setup, heapMb, onMessage, onFailure } = options;
+    this.#worker = new Worker(new URL('./decode-worker.js', import.meta.url), {
+      name: `decode ${id}`,
+      workerData: setup,
+      argv: [],
+      execArgv: [],
+      env: {},
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
+    });
+    this.#worker.on('message', onMessage);
+    this.#worker.on('error', (error) => onFailure(workerError(error, heapMb)));
+    this.#worker.on('exit', (code) => onFailure(new WorkerCrash(`the driver ended its Worker: process.exit(${code})`)));
+    this.#followOutput();
+  }
+
+  /** `transfer`: memory that the Worker takes over. */
+  post(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** Terminates the thread. What it had posted has been taken in when this resolves: Node drains the port first. */
+  end(): Promise<void> {
+    this.#ended ??= this.#terminate();
+    return this.#ended;
+  }
+
+  async #terminate(): Promise<void> {
+    const { clock, log } = this.#options;
+    const waited = new AbortController();
+    const ended = this.#worker.terminate().then(() => 'ended' as const);
+    const how = await Promise.race([ended, sleep(clock, END_MS, waited.signal)]);
+    waited.abort();
+    if (how === 'ended') return;
+    this.#worker.unref();
+    log.error({ thread: 'decode' }, 'the Worker does not end, it is stuck in native code: left behind');
+  }
+
+  #followOutput(): void {
+    const output = new WorkerOutput(this.#options.clock, this.#options.log);
+    output.follow(this.#worker.stdout, 'stdout');
+    output.follow(this.#worker.stderr, 'stderr');
+  }
+}
