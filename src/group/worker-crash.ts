@@ -1,5 +1,5 @@
-// A Worker has ended that should not have: its driver threw, hung, ate its memory or left. For the supervision it is what DriverCrash
-// is inline: a bug in the driver, counted against its restarts.
+// A Worker has ended that should not have: its driver threw, hung, ate its memory or left. For the supervision it is what
+// DriverCrash is inline: a bug in the driver, counted against its restarts.
 
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { CrashedMessage } from './worker-protocol.js';

@@ -14,8 +14,9 @@ import type { FlushReason } from '../device/framer.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from './decode-host.js';
 import { WorkerBacklog } from './worker-backlog.js';
 import { type DecodeEntry, packBatch } from './worker-batch.js';
+import { WorkerCommands } from './worker-commands.js';
 import { thrownInWorker, WorkerCrash } from './worker-crash.js';
-import type { DecodedMessage, EncodedMessage, FromWorker, Result, ToWorker, WorkerSetup } from './worker-protocol.js';
+import type { DecodedMessage, FromWorker, Result, ToWorker, WorkerSetup } from './worker-protocol.js';
 import { WorkerPulse } from './worker-pulse.js';
 import { WorkerThread } from './worker-thread.js';
 import { portable } from './worker-values.js';
@@ -53,12 +54,6 @@ export interface WorkerDecoderOptions extends Pick<WorkerSetup, 'driver' | 'opti
 /** `ending`: crashed, and what it has still sent is being taken in. */
 type State = 'idle' | 'starting' | 'ready' | 'ending' | 'crashed' | 'closed';
 
-interface PendingCommand {
-  readonly command: DriverCommand;
-  resolve(encoded: EncodedCommand): void;
-  reject(crash: WorkerCrash): void;
-}
-
 interface Waiter {
   readonly isMet: () => boolean;
   readonly resolve: (how: WorkerWait) => void;
@@ -74,14 +69,13 @@ export class WorkerDecoder implements DecodeHost {
   readonly #backlog = new WorkerBacklog();
   readonly #pulse = new WorkerPulse();
   readonly #watch: WorkerWatch;
-  readonly #commands = new Map<number, PendingCommand>();
+  readonly #commands = new WorkerCommands();
   readonly #waiters = new Set<Waiter>();
   #state: State = 'idle';
   #thread: WorkerThread | undefined;
   #startTimer: Timer | undefined;
   #crash: WorkerCrash | undefined;
   #isSendDue = false;
-  #commandId = 0;
   #lastWall = 0;
   #stats = NO_STATS;
   #lostBytes = 0;
@@ -135,12 +129,10 @@ export class WorkerDecoder implements DecodeHost {
   encodeCommand(command: DriverCommand): Promise<EncodedCommand> {
     if (this.#state === 'closed') return Promise.resolve(NOT_SENT);
     if (this.#crash) return Promise.reject(this.#crash);
-    return new Promise((resolve, reject) => {
-      this.#commandId += 1;
-      this.#commands.set(this.#commandId, { command, resolve, reject });
-      this.#start();
-      if (this.#state === 'ready') this.#postCommand(this.#commandId, command);
-    });
+    const { message, encoded } = this.#commands.add(command);
+    this.#start();
+    if (this.#state === 'ready') this.#post(message, []);
+    return encoded;
   }
 
   /** Resolves when the backlog is below WORKER_BACKLOG. */
@@ -154,14 +146,17 @@ export class WorkerDecoder implements DecodeHost {
     return this.#until(() => this.#backlog.gone >= added, signal);
   }
 
-  /** Ends the Worker, at once, whatever it does. Idempotent. Resolves when its thread has ended, or after 1 s. */
+  /**
+   * Ends the Worker, at once, whatever it does. Idempotent. Resolves when its thread has ended, or after 1 s. One that has crashed
+   * need not be closed; if it is, it leaves nothing to a next one.
+   */
   async close(): Promise<void> {
     if (this.#state !== 'closed') {
       this.#state = 'closed';
       this.#lostBytes += this.#backlog.bytes;
       this.#backlog.drain();
-      for (const { resolve } of this.#commands.values()) resolve(NOT_SENT);
-      this.#commands.clear();
+      this.#commands.answerAll(NOT_SENT);
+      this.#wake();
     }
     await this.#end();
   }
@@ -199,10 +194,6 @@ export class WorkerDecoder implements DecodeHost {
     if (entries === undefined) return;
     const batch = packBatch(entries, this.#options.clock.now());
     this.#post(batch, [batch.bytes]);
-  }
-
-  #postCommand(id: number, { verb, channel, payload }: DriverCommand): void {
-    this.#post({ kind: 'encode', id, verb, channel, payload: new Uint8Array(payload) }, []);
   }
 
   #post(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
@@ -250,7 +241,7 @@ export class WorkerDecoder implements DecodeHost {
         this.#onDecoded(message);
         break;
       case 'encoded':
-        this.#onEncoded(message);
+        this.#commands.answer(message);
         break;
       case 'crashed':
         this.#fail(thrownInWorker(message));
@@ -262,7 +253,7 @@ export class WorkerDecoder implements DecodeHost {
     this.#startTimer?.cancel();
     if (this.#state !== 'starting') return;
     this.#state = 'ready';
-    for (const [id, { command }] of this.#commands) this.#postCommand(id, command);
+    for (const message of this.#commands.messages) this.#post(message, []);
     this.#send();
   }
 
@@ -291,14 +282,6 @@ export class WorkerDecoder implements DecodeHost {
     } else out.junk(result.reason, bytes.subarray(result.start, result.end), result.droppedBytes);
   }
 
-  #onEncoded({ id, result }: EncodedMessage): void {
-    const pending = this.#commands.get(id);
-    this.#commands.delete(id);
-    pending?.resolve(
-      result.ok ? { ok: true, payloads: result.payloads.map((payload) => Buffer.from(payload)) } : result,
-    );
-  }
-
   /** The first one counts: what follows it are its consequences, up to the thread's exit. */
   #fail(crash: WorkerCrash): void {
     if (this.#state !== 'starting' && this.#state !== 'ready') return;
@@ -318,8 +301,7 @@ export class WorkerDecoder implements DecodeHost {
       this.#state = 'crashed';
       this.#reportLost(crash);
     }
-    for (const { reject } of this.#commands.values()) reject(crash);
-    this.#commands.clear();
+    this.#commands.rejectAll(crash);
     this.#wake();
     if (this.#state === 'crashed') this.#options.onCrash(crash);
   }

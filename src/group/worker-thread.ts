@@ -1,5 +1,9 @@
-// The operating system's side of a WorkerDecoder: one worker_threads Worker from start to end, with its limits. It gets its setup and
-// nothing of the process: no environment, no arguments, no stdin; what it prints goes to the log.
+// The operating system's side of a WorkerDecoder: one worker_threads Worker from start to end, with its limits. It gets its
+// setup and nothing of the process: no environment, no arguments, no stdin; what it prints goes to the log.
+//
+// Limits that Node (20.20) sets to this: a heap that grows in steps is stopped at `heapMb`, but a single allocation that goes more
+// than 16 MB over it (an array of 30 million elements) is fatal to the whole process; buffers are outside of the heap, see
+// worker-watch.ts; and a thread in native code does not end before that returns.
 
 import { Worker } from 'node:worker_threads';
 import { type Clock, sleep } from '../core/clock.js';

@@ -1,4 +1,4 @@
-// Finds a Worker that hangs: something is to be done and nothing is being done. Looks in slices of a quarter of the time, and a
+// Finds a Worker that hangs: something is to be done and nothing is being done. Looks 20 times within the time allowed, and a
 // slice counts once however late its timer is: a time in which the whole process stood still (SIGSTOP, a loaded
 // board) is not taken for a hang, since the Worker stood still with it.
 
@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../core/clock.js';
 import type { WorkerPulse } from './worker-pulse.js';
 import { AT_REST } from './worker-pulse.js';
 
-const SLICES = 4;
+const SLICES = 20;
 /** The heap of a Worker is limited, its buffers are not. RSS of the process grown by this while a Worker is stuck: ended too. */
 const MAX_GROWTH = 256 * 1024 ** 2;
 

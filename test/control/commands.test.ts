@@ -19,14 +19,22 @@ class Rig {
     log: this.log,
     registry: this.registry,
     topics: makeTopics('base'),
-    relay: () => ({ offer: (message) => (this.answers.push(message), 'taken'), room: async () => {} }),
+    relay: () => ({ offer: (message) => this.#offer(message), room: async () => {} }),
     makeTransaction: () => 'made-here',
   });
 
   /** `result`: what the device makes of a command; it answers for itself, whatever that is. */
   constructor(result: Exclude<RouteResult, 'no-such-group'> = 'queued') {
-    const deliver = (message: DownMessage) => (this.routed.push(message), result);
+    const deliver = (message: DownMessage) => {
+      this.routed.push(message);
+      return result;
+    };
     this.registry.add(new ThreadGroup({ id: 'scale', clock: this.clock }), deliver, 1);
+  }
+
+  #offer(message: UpMessage): 'taken' {
+    this.answers.push(message);
+    return 'taken';
   }
 
   take(topic: string, payload: string, more: Partial<IncomingMessage> = {}): void {

@@ -87,10 +87,11 @@ test('the connections of a listener are listed with it, at most 64, and counted'
   const rig = new Rig(t);
   const listener = rig.group('hall/sensors');
   for (let peer = 0; peer < 100; peer += 1) listener.adopt(rig.group(`hall/sensors/${peer}`));
-  const [device] = rig.inventory.list();
-  t.is((device?.connections as unknown[]).length, 64);
+  const [device, ...others] = rig.inventory.list();
+  const connections = device?.connections;
+  t.is(Array.isArray(connections) ? connections.length : undefined, 64);
   t.is(device?.connections_total, 100);
-  t.is(rig.inventory.list().length, 1);
+  t.deepEqual(others, []);
 });
 
 test('what is no change of state is shown on request, together with what else happens in that second', async (t) => {

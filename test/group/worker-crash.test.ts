@@ -83,8 +83,9 @@ test.serial('an encode that hangs is refused with the crash', async (t) => {
 });
 
 test.serial('a decoder that eats its heap is ended by its limit', async (t) => {
-  const { sink, crashed, push } = workerRig(t, 'eats-memory', { hangMs: 20_000, heapMb: 32 });
+  const { decoder, sink, crashed, push } = workerRig(t, 'eats-memory', { hangMs: 20_000, heapMb: 32 });
   push('ok\n');
+  await decoder.whenIdle();
   push('heap\n');
   const crash = await crashed;
   t.is(crash.message, 'the driver took more than 32 MB of memory: terminated');
@@ -93,9 +94,15 @@ test.serial('a decoder that eats its heap is ended by its limit', async (t) => {
 });
 
 test.serial('a decoder that eats memory outside of its heap is ended before it has hung long enough', async (t) => {
-  const { crashed, push } = workerRig(t, 'eats-memory', { hangMs: 2000 });
+  const { decoder, crashed, push } = workerRig(t, 'eats-memory', { hangMs: 2000 });
+  push('ok\n');
+  await decoder.whenIdle();
+  const before = process.memoryUsage.rss();
   push('buffers\n');
-  t.regex((await crashed).message, /MiB more memory in use: terminated|no progress for 2 s/);
+  const { message } = await crashed;
+  t.log(message, `RSS ${Math.round(before / 2 ** 20)} -> ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`);
+  // Where memory is slow to come by, 2 s may be over first.
+  t.regex(message, /MiB more memory in use: terminated$|no progress for 2 s: terminated$/);
 });
 
 test.serial('a frame that gives more readings than anyone can take is a crash', async (t) => {
@@ -164,7 +171,7 @@ test.serial('answers that are no readings are junk', async (t) => {
   push('x\n'.repeat(9));
   t.is(await decoder.whenIdle(), 'done');
   t.deepEqual(sink.texts, []);
-  t.is(sink.junked.length, 8); // an empty list of readings is one, its element [] is not
+  t.is(sink.junked.length, 9);
   t.true(
     sink.reasons.every((reason) => reason.startsWith('bad-reading: ')),
     sink.reasons.join(),
@@ -176,8 +183,8 @@ test.serial('answers that are no readings are junk', async (t) => {
 test.serial('what a driver prints goes to the log, cut and counted', async (t) => {
   const { decoder, log, push } = workerRig(t, 'throws');
   push('print\n');
-  await decoder.whenIdle();
-  await eventually(() => log.matching('the driver says').length > 0, 'the output');
+  push('print\n');
+  await eventually(() => log.matching('the driver says').length >= 20, 'the output');
   push('print\n');
   await decoder.whenIdle();
   await decoder.close();

@@ -1,9 +1,11 @@
+import { readdirSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
 import { Decoder } from '../../src/device/decoder.js';
 import { builtInDriversDir, loadDriver } from '../../src/device/load.js';
 import { makeFramer } from '../../src/device/make-framer.js';
-import { WORKER_BACKLOG, WorkerDecoder } from '../../src/group/worker-decoder.js';
+import { type DecodeHost, quietDueMs } from '../../src/group/decode-host.js';
+import { WORKER_BACKLOG } from '../../src/group/worker-decoder.js';
 import { CollectingSink } from '../support/collecting-sink.js';
 import { driverFixture } from '../support/driver-fixture.js';
 import { eventually } from '../support/eventually.js';
@@ -185,14 +187,16 @@ test.serial('bytes for a closed decoder are counted as lost', async (t) => {
   t.deepEqual(await decoder.encodeCommand(set('5')), { ok: false, reason: 'not sent: the device is being closed' });
 });
 
-test.serial('it can stand in for a Decoder', (t) => {
+test.serial('to its owner it looks like a Decoder that never waits for silence', (t) => {
   const { decoder } = workerRig(t, 'lines');
-  t.true(decoder instanceof WorkerDecoder);
-  t.deepEqual([decoder.held, decoder.gapMs, decoder.settleMs, decoder.hasUnsettled], [0, undefined, undefined, false]);
+  const inline = new Decoder({ framer: makeFramer(framing('line')), instance: {}, out: new CollectingSink() });
+  const hosts: DecodeHost[] = [decoder, inline];
+  t.is(hosts.length, 2);
+  t.is(quietDueMs(decoder), undefined);
+  t.deepEqual(decoder.stats, inline.stats);
 });
 
 test.serial('twenty Workers started and ended one after the other leave no thread and no file behind', async (t) => {
-  const { readdirSync } = await import('node:fs');
   const count = () => ({
     threads: readdirSync('/proc/self/task').length,
     files: readdirSync('/proc/self/fd').length,
@@ -207,7 +211,6 @@ test.serial('twenty Workers started and ended one after the other leave no threa
   await once();
   const before = count();
   for (let i = 0; i < 20; i++) await once();
-  // Other tests of this file are through or not begun: `serial` is not needed to be sure of a bound.
   await eventually(() => count().threads <= before.threads && count().files <= before.files, 'threads and files to go');
   t.pass();
 });

@@ -10,6 +10,8 @@ test('loss and return are logged once each, with the time between', async (t) =>
   const rig = await UplinkRig.start(t);
   await rig.clock.advance(20_000);
   await rig.lose('away');
+  t.false(rig.uplink.isOnline);
+  t.is(rig.uplink.group.view().counters.isOnline, false);
   await rig.clock.advance(60_000);
   await rig.comeBack();
   t.is(rig.log.matching('the connection broke').length, 1);
@@ -144,8 +146,12 @@ test('a shutdown with readings does not sit out a long backoff: a broker that co
   const rig = await UplinkRig.start(t, 'away');
   rig.read('scale', '1', '2', '3');
   await rig.clock.advance(600_000);
+  const before = rig.attempts.length;
   const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.settle();
+  t.is(rig.attempts.length, before + 1, 'at once');
   await rig.clock.advance(2000);
+  t.true(rig.attempts.length >= before + 4, 'and often');
   rig.broker = {};
   await rig.clock.advance(600);
   t.true((await report).clean);

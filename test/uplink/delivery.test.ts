@@ -1,6 +1,7 @@
 // The send thread: what is kept, what is dropped, who has to wait.
 
 import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
 import { UplinkRig } from '../support/uplink-rig.js';
 
 const KIB = 1024;
@@ -193,4 +194,45 @@ test('readings offered after the end of the send thread are not lost while the s
   t.is(rig.read('scale', '1'), 'taken');
   await rig.clock.settle();
   t.deepEqual(rig.session.on('base/scale'), ['1']);
+});
+
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('read' as const), count: fc.integer({ min: 1, max: 300 }) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('ack' as const), count: fc.integer({ min: 1, max: 300 }) }) },
+  { weight: 2, arbitrary: fc.constantFrom({ kind: 'lose' as const }, { kind: 'come back' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom({ kind: 'stall' as const }, { kind: 'drain' as const }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** Does one step; gives how many readings have been taken by then. */
+async function run(rig: UplinkRig, action: Step, read: number): Promise<number> {
+  const { isOnline } = rig.uplink;
+  if (action.kind === 'read') return read + (await feed(rig, 'scale', read, action.count));
+  if (action.kind === 'lose' && isOnline) await rig.lose('away');
+  else if (action.kind === 'come back' && !isOnline) await rig.comeBack({ holdsAcks: true });
+  else if (action.kind === 'ack' && isOnline) rig.session.ack(action.count);
+  else if (action.kind === 'stall' && isOnline) rig.session.behaviour.isStalled = true;
+  else if (action.kind === 'drain' && isOnline) rig.session.drain();
+  return read;
+}
+
+test('whatever happens to sessions, what was taken arrives in order, and at most what was unacknowledged twice', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
+      const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { max_size: 64 * KIB * KIB } });
+      let read = 0;
+      for (const action of steps) read = await run(rig, action, read);
+      if (rig.uplink.isOnline) await rig.lose('away');
+      await rig.comeBack();
+      const arrived = rig.sessions.flatMap((session) => session.on('base/scale').map(Number));
+      t.deepEqual([...new Set(arrived)], upTo(read));
+      const doubled = arrived.length - read;
+      t.true(doubled <= 256 * (rig.sessions.length - 1), `${doubled} doubled in ${rig.sessions.length} sessions`);
+      t.is(rig.uplink.dropped('scale'), 0);
+      t.is(await rig.uplink.relay.room(), 'room');
+      isSettled(t, rig);
+      rig.uplink.group.cleanup();
+    }),
+    { numRuns: 60 },
+  );
 });

@@ -4,7 +4,7 @@
 // Each byte that anybody writes to a tty is an event of kind `change` in /dev. So a `change` counts only where a node that
 // we could not open has become one that we can (udev sets owner and mode a moment after the node appears).
 
-import { accessSync, constants, existsSync, type FSWatcher, readdirSync, watch } from 'node:fs';
+import { accessSync, constants, existsSync, type FSWatcher, lstatSync, readdirSync, statSync, watch } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Timer } from '../../core/clock.js';
 import type { LinkDeps } from './link-deps.js';
@@ -12,9 +12,25 @@ import type { LinkDeps } from './link-deps.js';
 /** A node, its link and its owner come in several steps; this is about how long they take. */
 const SETTLE_MS = 20;
 const TTY = /^tty/;
+const NOTHING: NodeIdentity = 'nothing';
 
-/** What to wait for: one node (`isMissing`: the last open found nothing there), or any tty in /dev. */
-export type Awaited = { readonly path: string; readonly isMissing: boolean } | 'any-tty';
+/**
+ * What to wait for: any tty in /dev, or one node. `known`: what stood there when it was last tried (`nodeIdentity`); something
+ * else there by now is no reason to wait at all. Absent where what stood there could not be opened for reasons of its own.
+ */
+export type Awaited = { readonly path: string; readonly known?: NodeIdentity } | 'any-tty';
+
+/** Tells a node, and the link that leads to it, from a later one of the same name. */
+export type NodeIdentity = string;
+
+/** What stands at `path` now. */
+export function nodeIdentity(path: string): NodeIdentity {
+  try {
+    return [lstatSync(path), statSync(path)].map(({ ino, rdev, ctimeMs }) => `${ino} ${rdev} ${ctimeMs}`).join(', ');
+  } catch {
+    return NOTHING;
+  }
+}
 
 interface Place {
   readonly dir: string;
@@ -48,9 +64,14 @@ export function nodeAppears(awaited: Awaited, deps: LinkDeps, signal: AbortSigna
     };
     signal.addEventListener('abort', finish, { once: true });
     for (const place of placesOf(awaited, deps.dev ?? '/dev')) watchers.push(...watchPlace(place, onTouched, deps));
-    // It may have come between the failed open and now.
-    if (awaited !== 'any-tty' && awaited.isMissing && existsSync(awaited.path)) onTouched(awaited.path);
+    // It may have come between the failed open and now, or have gone and come back before its loss was noticed.
+    if (awaited !== 'any-tty' && isAnother(awaited)) onTouched(awaited.path);
   });
+}
+
+function isAnother({ path, known }: { readonly path: string; readonly known?: NodeIdentity }): boolean {
+  const now = nodeIdentity(path);
+  return known !== undefined && now !== NOTHING && now !== known;
 }
 
 function watchPlace(place: Place, onTouched: (path: string) => void, deps: LinkDeps): FSWatcher[] {

@@ -12,7 +12,7 @@ import { messageOf } from '../../core/errors.js';
 import { type Link, LinkError, type LinkOpener, type WriteOutcome } from '../link.js';
 import { BaseLink, type BaseLinkOptions } from './base-link.js';
 import type { LinkDeps } from './link-deps.js';
-import { nodeAppears } from './node-watch.js';
+import { type NodeIdentity, nodeAppears, nodeIdentity } from './node-watch.js';
 import { checkPort, explainOpenError } from './serial-check.js';
 import { TtyDescriptor } from './tty-descriptor.js';
 
@@ -29,20 +29,23 @@ export type LineSettings = Pick<
 /** An opener for `serial:/dev/...`. */
 export function serialOpener(config: SerialLinkConfig, deps: LinkDeps): LinkOpener {
   const name = `serial ${config.path}`;
-  let isMissing = false;
+  const { path } = config;
+  /** What we had open, or that nothing was there; undefined for a node that we could not open. */
+  let known: NodeIdentity | undefined;
   return {
     name,
     async open(signal): Promise<Link> {
+      const found = nodeIdentity(path);
       try {
-        const link = await openSerial(config.path, name, config, deps, signal);
-        isMissing = false;
+        const link = await openSerial(path, name, config, deps, signal);
+        known = found;
         return link;
       } catch (error) {
-        isMissing = error instanceof LinkError && error.trouble === 'missing';
+        known = error instanceof LinkError && error.trouble === 'missing' ? found : undefined;
         throw error;
       }
     },
-    changed: (signal) => nodeAppears({ path: config.path, isMissing }, deps, signal),
+    changed: (signal) => nodeAppears({ path, ...(known !== undefined && { known }) }, deps, signal),
   };
 }
 

@@ -245,6 +245,44 @@ test('changed resolves for a node that came between the failed open and the watc
   rmSync(dir, { recursive: true });
 });
 
+test('changed resolves for a device that was back before its loss was noticed', async (t) => {
+  const dir = tempDir();
+  const link = join(dir, 'ttyDEVICE');
+  const opener = makeOpener(config(link), { ...deps, dev: dir });
+  const first = await openPty({ link });
+  const open = await openWatched(opener);
+  const unplugged = first.unplug();
+  const second = await openPty({ link });
+  await unplugged;
+  await eventually(() => open.losses.length === 1, 'the loss');
+  const began = performance.now();
+  const [stop, limit] = [new AbortController(), setTimeout(() => stop.abort(), 2000)];
+  await opener.changed?.(stop.signal);
+  clearTimeout(limit);
+  t.false(stop.signal.aborted, 'it was not left to the backoff');
+  t.true(performance.now() - began < 1000);
+  await open.link.close();
+  await second.close();
+  rmSync(dir, { recursive: true });
+});
+
+test('changed waits on a port that was lost and is still the same node', async (t) => {
+  const dir = tempDir();
+  const pty = await openPty({ link: join(dir, 'ttyDEVICE') });
+  const opener = makeOpener(config(pty.path), { ...deps, dev: dir });
+  const open = await openWatched(opener);
+  await open.link.close();
+  const stop = new AbortController();
+  let isAwake = false;
+  const changed = opener.changed?.(stop.signal).then(() => (isAwake = true));
+  await new Promise((resolve) => setTimeout(resolve, 100)); // longer than nodes take to settle
+  t.false(isAwake);
+  stop.abort();
+  await changed;
+  await pty.close();
+  rmSync(dir, { recursive: true });
+});
+
 test('what others write to a busy port does not wake us, a new node does', async (t) => {
   const dir = tempDir();
   const path = join(dir, 'ttyBUSY');
