@@ -8,8 +8,10 @@ import type { LinkConfig } from './config/link-schema.js';
 import { formatLink } from './config/link-string.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
+import { bridgeApi, noProcess, type ProcessControls } from './control/bridge-api.js';
 import { Commands } from './control/commands.js';
 import { type DeviceFacts, Inventory } from './control/inventory.js';
+import { Requests } from './control/requests.js';
 import type { Clock } from './core/clock.js';
 import type { Log } from './core/log.js';
 import { type ShutdownReport, ThreadRegistry } from './core/thread-registry.js';
@@ -26,6 +28,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** What only the process around the gateway can do. */
+  readonly process?: ProcessControls;
 }
 
 /** How the gateway ended. */
@@ -66,7 +70,9 @@ export class Gateway {
     this.#inventory = new Inventory({
       clock,
       registry: this.registry,
+      names: () => this.#set.devices.map(({ plan }) => plan.name),
       facts: (device) => this.#facts(device),
+      dropped: (device) => this.#uplink.dropped(device),
       publishDevices: (payload) => this.#uplink.publishState(this.topics.bridge.devices, payload),
       publishEvent: (event) => this.#uplink.relay.offer(event),
     });
@@ -123,8 +129,9 @@ export class Gateway {
     const needRestart = changedSections(this.#config, config);
     const before = this.#set.devices;
     const changes = await this.#set.apply(devices);
+    const isNew = new Set([...changes.added, ...changes.changed]);
     for (const device of before) this.#unsubscribe(device, devices);
-    for (const device of devices) this.#subscribe(device);
+    for (const device of devices) if (isNew.has(device.plan.name)) this.#subscribe(device);
     this.#config = { ...config, gateway: this.#config.gateway, mqtt: this.#config.mqtt, spool: this.#config.spool };
     this.#publishInfo();
     this.#inventory.flush();
@@ -162,6 +169,7 @@ export class Gateway {
       relay: () => this.#uplink.relay,
       makeTransaction: randomUUID,
     });
+    const requests = this.#makeRequests();
     return new Uplink({
       clock,
       log,
@@ -170,7 +178,26 @@ export class Gateway {
       session: sessionOptions(config, broker),
       reconnect: config.mqtt.reconnect,
       spool: config.spool,
-      onMessage: (message) => commands.take(message),
+      onDrops: () => this.#inventory.refresh(),
+      onFarewell: () => this.#inventory.flush(),
+      onMessage: (message) => {
+        if (!requests.take(message)) commands.take(message);
+      },
+    });
+  }
+
+  #makeRequests(): Requests {
+    const controls = {
+      ...(this.#options.process ?? noProcess),
+      devices: () => this.#inventory.list(),
+      threads: () => this.registry.snapshot(),
+      restartDevice: (name: string) => this.#set.restart(name, 'restart requested'),
+    };
+    return new Requests({
+      log: this.#options.log,
+      topics: this.topics,
+      handlers: bridgeApi(controls),
+      respond: (response) => this.#uplink.relay.offer(response),
     });
   }
 }

@@ -2,18 +2,35 @@
 // terminal the lines are made readable by pino-pretty, in this process and synchronously too.
 
 import pino from 'pino';
-import type { Log } from '../core/log.js';
+import type { Log, LogMethod } from '../core/log.js';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LogOptions {
-  readonly level: string;
+  readonly level: LogLevel;
   readonly isTerminal: boolean;
   /** File descriptor; default stdout. */
   readonly fd?: number;
 }
 
+/** A logger and all its children, whose level can be changed while they are in use. */
+export interface DaemonLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
 /** Makes the root logger. */
-export async function makeLog({ level, isTerminal, fd = 1 }: LogOptions): Promise<Log> {
-  const lines = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: named } };
+export async function makeLog({ level, isTerminal, fd = 1 }: LogOptions): Promise<DaemonLog> {
+  const threshold = { rank: RANKS[level] };
+  const log = new SharedLevelLog(await makePino(isTerminal, fd), threshold);
+  return Object.assign(log, {
+    setLevel: (next: LogLevel) => {
+      threshold.rank = RANKS[next];
+    },
+  });
+}
+
+async function makePino(isTerminal: boolean, fd: number): Promise<Log> {
+  const lines = { level: 'debug', base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: named } };
   if (!isTerminal) return pino<never, false>(lines, pino.destination({ dest: fd, sync: true }));
   const { default: pretty } = await import('pino-pretty');
   const stream = pretty({
@@ -24,7 +41,41 @@ export async function makeLog({ level, isTerminal, fd = 1 }: LogOptions): Promis
     ignore: 'group,thread',
     messageFormat: '{if group}{group}{end}{if thread}/{thread}{end}: {msg}',
   });
-  return pino<never, false>({ level, base: null }, stream);
+  return pino<never, false>({ level: 'debug', base: null }, stream);
+}
+
+const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+/** pino copies the level into each child when that is made; here all of them look at one. */
+class SharedLevelLog implements Log {
+  readonly debug: LogMethod;
+  readonly info: LogMethod;
+  readonly warn: LogMethod;
+  readonly error: LogMethod;
+  readonly #log: Log;
+  readonly #threshold: { readonly rank: number };
+
+  constructor(log: Log, threshold: { readonly rank: number }) {
+    this.#log = log;
+    this.#threshold = threshold;
+    this.debug = this.#method('debug');
+    this.info = this.#method('info');
+    this.warn = this.#method('warn');
+    this.error = this.#method('error');
+  }
+
+  child(bindings: Record<string, unknown>): Log {
+    return new SharedLevelLog(this.#log.child(bindings), this.#threshold);
+  }
+
+  #method(level: LogLevel): LogMethod {
+    const rank = RANKS[level];
+    return (fields: object | string, message?: string) => {
+      if (rank < this.#threshold.rank) return;
+      if (typeof fields === 'string') this.#log[level](fields);
+      else this.#log[level](fields, message ?? '');
+    };
+  }
 }
 
 function named(label: string): { level: string } {

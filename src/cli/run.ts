@@ -1,10 +1,11 @@
 // `ferrule run`: the daemon. Config and drivers are checked before anything starts; then the gateway runs until a signal.
 // SIGHUP reads the config again.
 
+import { RequestError } from '../control/requests.js';
 import { systemClock } from '../core/clock.js';
 import { FerruleError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
-import { Gateway, type GatewayReport } from '../gateway.js';
+import { Gateway, type GatewayReport, type ReloadReport } from '../gateway.js';
 import { handleSignals } from '../signals.js';
 import { EXIT } from './exit-codes.js';
 import { makeLog } from './make-log.js';
@@ -28,8 +29,19 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   const log = await makeLog({ level: config.log.level, isTerminal });
   log.info({ version, pid: process.pid, node: process.version, config: file }, `ferrule ${version} starts`);
   try {
-    const gateway = await Gateway.start({ config, devices, clock: systemClock, log, version });
-    return await untilStopped(gateway, log, () => void reload(gateway, place, log));
+    const gateway: Gateway = await Gateway.start({
+      config,
+      devices,
+      clock: systemClock,
+      log,
+      version,
+      process: {
+        setLogLevel: (level) => log.setLevel(level),
+        reload: () => reload(gateway, place, log),
+        restart: () => process.kill(process.pid, 'SIGTERM'),
+      },
+    });
+    return await untilStopped(gateway, log, () => void reload(gateway, place, log).catch(() => {}));
   } catch (error) {
     if (!(error instanceof FerruleError)) throw error;
     log.error({ err: error }, error.message);
@@ -37,18 +49,20 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   }
 }
 
-/** Reads the config again and applies it; a bad one changes nothing. */
-async function reload(gateway: Gateway, place: ConfigPlace, log: Log): Promise<void> {
+/** Reads the config again and applies it. A bad one changes nothing, is logged, and rejects with what is wrong. */
+async function reload(gateway: Gateway, place: ConfigPlace, log: Log): Promise<ReloadReport> {
   const read = await readConfig(place);
   if (!read.ok) {
     for (const line of read.lines) log.error(line);
     log.error('reload: the config is not good, nothing was changed');
-    return;
+    throw new RequestError(read.lines.join('; '));
   }
-  const { added, changed, removed, needRestart } = await gateway.reload(read.config, read.devices);
+  const report = await gateway.reload(read.config, read.devices);
+  const { added, changed, removed, needRestart } = report;
   const fields = { added, changed, removed, need_restart: needRestart };
   log.info(fields, `reloaded: ${added.length} added, ${changed.length} changed, ${removed.length} removed`);
   if (needRestart.length > 0) log.warn(`reload: ${needRestart.join(', ')} changed too; restart to apply that`);
+  return report;
 }
 
 /** Runs a started gateway until a signal stops it; gives the exit code. The demo uses it too. */

@@ -4,22 +4,37 @@
 import type { GroupView } from '../core/thread-group.js';
 import { type RequestBody, RequestError, type RequestHandler } from './requests.js';
 
+/** What the bridge API can do to the process. */
+export interface ProcessControls {
+  setLogLevel(level: LogLevel): void;
+  /** Reads the config again. Throws a RequestError if it is not good; answers what has changed. */
+  reload(): Promise<unknown>;
+  /** Ends the process in order; whoever supervises it starts it again. */
+  restart(): void;
+}
+
+function refuse(): never {
+  throw new RequestError('this gateway does not run as a daemon of its own: nothing here can do that');
+}
+
+/** For a gateway without a process of its own around it, such as the demo's. */
+export const noProcess: ProcessControls = { setLogLevel: refuse, reload: refuse, restart: refuse };
+
 /** What the bridge API can do to a gateway. */
-export interface BridgeControls {
+export interface BridgeControls extends ProcessControls {
   /** All devices, as on `bridge/devices`. */
   devices(): readonly Readonly<Record<string, unknown>>[];
   /** Every group with its threads. */
   threads(): readonly GroupView[];
   /** False if there is no device of that name. */
   restartDevice(name: string): boolean;
-  setLogLevel(level: string): void;
-  /** Reads the config again. Rejects with a sentence if it is not good; answers what has changed. */
-  reload(): Promise<unknown>;
-  /** Ends the process in order; whoever supervises it starts it again. */
-  restart(): void;
 }
 
-const LEVELS = ['debug', 'info', 'warn', 'error'];
+/** Connections of one listener that are told thread by thread; the rest is only counted. */
+const LISTED_CHILDREN = 64;
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+export type LogLevel = (typeof LEVELS)[number];
 
 /** The table of requests by path. */
 export function bridgeApi(controls: BridgeControls): Readonly<Record<string, RequestHandler>> {
@@ -34,9 +49,10 @@ export function bridgeApi(controls: BridgeControls): Readonly<Record<string, Req
       return { id: name };
     },
     options: (body) => {
-      const level = body.log_level;
-      if (typeof level !== 'string' || !LEVELS.includes(level)) {
-        throw new RequestError(`"log_level": expected one of ${LEVELS.join(', ')}, got ${JSON.stringify(level)}`);
+      const level = LEVELS.find((known) => known === body.log_level);
+      if (level === undefined) {
+        const found = JSON.stringify(body.log_level);
+        throw new RequestError(`"log_level": expected one of ${LEVELS.join(', ')}, got ${found}`);
       }
       controls.setLogLevel(level);
       return { log_level: level };
@@ -87,7 +103,10 @@ function threadTree(view: GroupView): Record<string, unknown> {
       dropped,
     })),
     history: history.map(({ from, to, reason, at }) => ({ from, to, reason, at: iso(at) })),
-    ...(children.length > 0 && { children: children.map(threadTree) }),
+    ...(children.length > 0 && {
+      children: children.slice(0, LISTED_CHILDREN).map(threadTree),
+      children_total: children.length,
+    }),
   };
 }
 

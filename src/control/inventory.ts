@@ -21,6 +21,8 @@ export interface DeviceFacts {
 export interface InventoryOptions {
   readonly clock: Clock;
   readonly registry: ThreadRegistry<DownMessage>;
+  /** The devices of the config. */
+  readonly names: () => readonly string[];
   readonly facts: (device: string) => DeviceFacts | undefined;
   /** Messages of a device, its connections included, that will never reach the broker. */
   readonly dropped?: (device: string) => number;
@@ -61,13 +63,12 @@ export class Inventory {
 
   /** All devices, as on `bridge/devices`. */
   list(): Record<string, unknown>[] {
-    const { registry, facts, dropped = () => 0 } = this.#options;
-    const devices: Record<string, unknown>[] = [];
-    for (const view of registry.snapshot()) {
-      const known = facts(view.id);
-      if (known !== undefined) devices.push({ name: view.id, ...known, ...describe(view), dropped: dropped(view.id) });
-    }
-    return devices;
+    const { registry, names, facts, dropped = () => 0 } = this.#options;
+    return names().map((name) => {
+      const group = registry.get(name);
+      const body = group === undefined ? { state: 'closed' } : describe(group.view());
+      return { name, ...facts(name), ...body, dropped: dropped(name) };
+    });
   }
 
   #onEvent(event: RegistryEvent): void {

@@ -6,7 +6,7 @@
 import { suggestion } from '../config/nearest.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
-import type { ReplyTo } from '../device/message.js';
+import type { BridgeResponseUp } from '../device/message.js';
 import type { IncomingMessage } from '../uplink/incoming-message.js';
 import type { Topics } from '../uplink/topics.js';
 
@@ -26,18 +26,11 @@ export class RequestError extends FerruleError {
   }
 }
 
-/** One answer, to be published. */
-export interface BridgeResponse {
-  readonly path: string;
-  readonly body: string;
-  readonly replyTo?: ReplyTo;
-}
-
 export interface RequestsOptions {
   readonly log: Log;
   readonly topics: Topics;
   readonly handlers: Readonly<Record<string, RequestHandler>>;
-  readonly respond: (response: BridgeResponse) => void;
+  readonly respond: (response: BridgeResponseUp) => void;
 }
 
 export class Requests {
@@ -84,6 +77,7 @@ export class Requests {
   #respond(path: string, message: IncomingMessage, body: object): void {
     const { responseTopic, correlation } = message;
     this.#options.respond({
+      kind: 'bridge-response',
       path: isTopicPart(path) ? path : 'unknown',
       body: JSON.stringify(body),
       ...(isReplyTopic(responseTopic) && { replyTo: { topic: responseTopic, ...(correlation && { correlation }) } }),

@@ -75,7 +75,17 @@ export interface EventUp {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-export type UpMessage = ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp;
+/** The answer to a request to the gateway itself. */
+export interface BridgeResponseUp {
+  readonly kind: 'bridge-response';
+  /** Of the request, e.g. `device/restart`. */
+  readonly path: string;
+  /** JSON. */
+  readonly body: string;
+  readonly replyTo?: ReplyTo;
+}
+
+export type UpMessage = BridgeResponseUp | ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp;
 
 /** A command on its way down to a device. */
 export interface Command {

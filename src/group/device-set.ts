@@ -56,6 +56,13 @@ export class DeviceSet {
     return this.#members.get(name)?.group;
   }
 
+  /** Closes a device's link and opens it again with a fresh driver; a listener's connections each. False: no such device. */
+  restart(name: string, reason: string): boolean {
+    const member = this.#members.get(name);
+    member?.group.restart(reason);
+    return member !== undefined;
+  }
+
   plan(name: string): DevicePlan | undefined {
     return this.#members.get(name)?.device.plan;
   }

@@ -90,6 +90,11 @@ export class ServerManager {
     return this.#port;
   }
 
+  /** Ends every connection: their peers come back, to fresh drivers. */
+  restart(reason: string): void {
+    for (const connection of this.#connections.values()) connection.restart(reason);
+  }
+
   /** A command for the listener itself: with shared topics it goes to every connection, and each answers. */
   deliver(message: DownMessage): Exclude<RouteResult, 'no-such-group'> {
     const { id } = this.#options;

@@ -1,7 +1,7 @@
 // Turns what device groups send up into outbox entries: the topic, the payload, QoS and retain of each kind of message, as
 // users see them. Routes are kept per device, because a route remembers its packed header.
 
-import type { DeadLetterUp, EventUp, ReadingsUp, ResponseUp, UpMessage } from '../device/message.js';
+import type { BridgeResponseUp, DeadLetterUp, EventUp, ReadingsUp, ResponseUp, UpMessage } from '../device/message.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { PublishRoute } from './publish-packet.js';
 import type { RetainedState } from './retained-states.js';
@@ -32,6 +32,8 @@ export class Outgoing {
         return this.#deadLetter(message);
       case 'event':
         return this.#event(message);
+      case 'bridge-response':
+        return this.#bridgeResponse(message);
     }
   }
 
@@ -59,6 +61,12 @@ export class Outgoing {
     const topic = replyTo?.topic ?? this.#topics.response(device);
     const properties = replyTo?.correlation && { properties: { correlation: replyTo.correlation } };
     return { ...single(device, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
+  }
+
+  #bridgeResponse({ path, body, replyTo }: BridgeResponseUp): OutboxEntry {
+    const topic = replyTo?.topic ?? this.#topics.bridge.response(path);
+    const properties = replyTo?.correlation && { properties: { correlation: replyTo.correlation } };
+    return { ...single(BRIDGE, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
   }
 
   #deadLetter({ device, reason, bytes, droppedBytes, suppressed }: DeadLetterUp): OutboxEntry {

@@ -49,6 +49,8 @@ export interface UplinkOptions {
   readonly onMessage: (message: IncomingMessage) => void;
   /** Messages are being dropped, or no longer: `dropped` has news. */
   readonly onDrops?: () => void;
+  /** The devices have ended, the session is about to: what is published now is the last word. */
+  readonly onFarewell?: () => void;
   /** For tests. */
   readonly open?: typeof openSession;
 }
@@ -74,6 +76,7 @@ export class Uplink {
     const { registry, topics, spool, clock, onDrops } = options;
     this.#options = options;
     this.#log = options.log.child({ group: UPLINK_ID });
+    this.#filters.add(topics.bridge.requests);
     this.#inbox = registry.allocate<OutboxEntry>({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: costOf });
     this.#incoming = registry.allocate({ capacity: MAX_INCOMING, whenFull: 'drop-newest' });
     this.#outgoing = new Outgoing(topics);
@@ -190,6 +193,7 @@ export class Uplink {
         delivery.lost();
       },
       farewell: (session, signal) => {
+        this.#options.onFarewell?.();
         this.#states.set(this.#options.topics.bridge.state, OFFLINE);
         if (!this.#isOnline) delivery.connected(session);
         return delivery.whenIdle(signal);
@@ -211,7 +215,7 @@ export class Uplink {
     if (message.kind === 'availability') this.#noteAvailability(message);
     else if (message.kind === 'readings' || message.kind === 'dead-letter') return this.#queue(message);
     // An event is worth telling while it is fresh: nothing of that kind is kept for a broker that is away.
-    else if (message.kind === 'response' || this.#isOnline) this.#delivery.add(this.#outgoing.entry(message));
+    else if (message.kind !== 'event' || this.#isOnline) this.#delivery.add(this.#outgoing.entry(message));
     return 'taken';
   }
 

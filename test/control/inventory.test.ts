@@ -11,12 +11,15 @@ class Rig {
   readonly published: Record<string, unknown>[][] = [];
   readonly events: EventUp[] = [];
   readonly inventory: Inventory;
+  /** The devices of the config; default: those that have a group. */
+  names: readonly string[] | undefined;
 
   constructor(t: ExecutionContext) {
     const devices = new Set(['scale', 'hall/sensors']);
     this.inventory = new Inventory({
       clock: this.clock,
       registry: this.registry,
+      names: () => this.names ?? this.registry.ids().filter((id) => devices.has(id)),
       facts: (device) => (devices.has(device) ? { driver: 'lines', link: 'tcp://10.0.0.5:4001' } : undefined),
       dropped: (device) => (device === 'scale' ? 7 : 0),
       publishDevices: (payload) => this.published.push(JSON.parse(payload)),
@@ -50,6 +53,14 @@ test('a burst of changes becomes one bridge/devices, a second after its beginnin
   t.like(rig.published[0]?.[0], { name: 'scale', state: 'backing-off', reason: 'test' });
   await rig.clock.advance(60_000);
   t.is(rig.published.length, 1, 'nothing has changed since');
+});
+
+test('a device whose group has ended is still shown, as closed', (t) => {
+  const rig = new Rig(t);
+  rig.names = ['scale'];
+  t.deepEqual(rig.inventory.list(), [
+    { name: 'scale', driver: 'lines', link: 'tcp://10.0.0.5:4001', state: 'closed', dropped: 7 },
+  ]);
 });
 
 test('a device is shown with its driver, link, state, counters and what was dropped', (t) => {

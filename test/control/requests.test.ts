@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { type BridgeControls, bridgeApi } from '../../src/control/bridge-api.js';
-import { type BridgeResponse, Requests } from '../../src/control/requests.js';
+import { Requests } from '../../src/control/requests.js';
+import type { BridgeResponseUp } from '../../src/device/message.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import { makeTopics } from '../../src/uplink/topics.js';
 import { RecordingLog } from '../support/recording-log.js';
@@ -9,13 +10,13 @@ import { RecordingLog } from '../support/recording-log.js';
 const BASE = 'ferrule/t';
 
 interface Rig {
-  readonly answers: BridgeResponse[];
+  readonly answers: BridgeResponseUp[];
   readonly calls: string[];
   ask(path: string, payload: string | Buffer, more?: Partial<IncomingMessage>): Promise<Record<string, unknown>>;
 }
 
 function rig(overrides: Partial<BridgeControls> = {}): Rig {
-  const answers: BridgeResponse[] = [];
+  const answers: BridgeResponseUp[] = [];
   const calls: string[] = [];
   const controls: BridgeControls = {
     devices: () => [{ name: 'scale', state: 'online' }],

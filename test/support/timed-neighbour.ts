@@ -11,6 +11,7 @@ import { startTcpDevice, type TcpDevice } from './tcp-device.js';
 
 const LINE_BYTES = 32;
 export const LINES_PER_SECOND = 200;
+const STARTS_WITHIN_MS = 20_000;
 
 /** Delays of some lines, ms. */
 export interface Delays {
@@ -64,7 +65,7 @@ export class TimedNeighbour {
   /** Starts to talk once the gateway (process `pid`) has connected, and resolves when it is heard. */
   async talk(pid: number): Promise<void> {
     this.#waits = watchCpuWaits(pid);
-    const socket = await this.device.connection();
+    const socket = await this.device.connection(STARTS_WITHIN_MS);
     const write = (bytes: Buffer): boolean => {
       if (!socket.writable) return false;
       this.#sentAt.push(performance.now());
