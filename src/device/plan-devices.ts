@@ -32,7 +32,7 @@ export async function planDevices(config: Config, source: ConfigSource): Promise
       problems.push(problemAt(source, ['devices', name, 'driver'], '', driver.message));
       continue;
     }
-    const result = checkDevice(name, device, driver);
+    const result = checkDevice(name, device, driver, dirs);
     if (result.ok) devices.push({ config: device, plan: result.plan });
     else {
       for (const { path, value, error, schema } of result.errors) {

@@ -18,6 +18,8 @@ export interface DevicePlan {
   readonly name: string;
   readonly driverName: string;
   readonly driver: Driver;
+  /** Where the driver was looked for; a Worker loads it from there again. */
+  readonly driverDirs: readonly string[];
   /** The driver's options, checked and completed; to be given to `create`, `hello` and `poll`. */
   readonly options: unknown;
   readonly framing: FramingConfig;
@@ -42,13 +44,26 @@ export type PlanResult =
 const DEFAULT_BAUD_RATE = 9600;
 
 /** Checks a device's config against its driver. Never throws for what a config or a driver's defaults say. */
-export function checkDevice(name: string, device: PlannableDevice, driver: Driver): PlanResult {
+export function checkDevice(
+  name: string,
+  device: PlannableDevice,
+  driver: Driver,
+  driverDirs: readonly string[] = [],
+): PlanResult {
   const given = device.options ?? {};
   const options = driver.options.safeParse(given);
   const framing = planFraming(device, driver);
   if (options.success && framing.success) {
     const link = planLink(device.link, driver);
-    const plan = { name, driverName: device.driver, driver, options: options.data, framing: framing.data, link };
+    const plan = {
+      name,
+      driverName: device.driver,
+      driver,
+      driverDirs,
+      options: options.data,
+      framing: framing.data,
+      link,
+    };
     return { ok: true, plan };
   }
   const errors: PlanFault[] = [];

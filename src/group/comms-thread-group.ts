@@ -12,12 +12,12 @@ import type { Log } from '../core/log.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { RouteResult, ThreadRegistry } from '../core/thread-registry.js';
-import { Decoder, type DecoderSink } from '../device/decoder.js';
 import type { LinkOpener } from '../device/link.js';
 import { makeFramer } from '../device/make-framer.js';
 import type { Command, DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
 import { answer } from './answer.js';
+import type { DecodeHost, DecodeSink } from './decode-host.js';
 import {
   type DeviceContext,
   type DeviceCounters,
@@ -29,6 +29,7 @@ import {
   type UpItem,
 } from './device-context.js';
 import type { Greeting } from './greeting.js';
+import { decodeHostMaker } from './make-decode-host.js';
 import { ManagerThread } from './manager.js';
 import { ReceiveThread } from './receive.js';
 import { SendThread } from './send.js';
@@ -45,7 +46,7 @@ export interface CommsThreadGroupOptions {
   readonly log: Log;
   readonly registry: ThreadRegistry<DownMessage>;
   readonly relay: Relay;
-  readonly plan: Pick<DevicePlan, 'driver' | 'options' | 'framing'>;
+  readonly plan: Pick<DevicePlan, 'driver' | 'driverName' | 'driverDirs' | 'options' | 'framing'>;
   readonly settings: DeviceSettings;
   readonly opener: LinkOpener;
   /** False for an accepted connection, which ends with its socket. Default true. */
@@ -83,7 +84,7 @@ export class CommsThreadGroup {
       onClosed: () => this.#onClosed(),
       counters: () => ({ ...this.counters }),
     });
-    const receive = new ReceiveThread(this.#ctx, (sink) => this.#makeDecoder(sink));
+    const receive = new ReceiveThread(this.#ctx, this.#decodeHostMaker());
     const send = new SendThread(this.#ctx, () => receive.decoder());
     this.#manager = this.#makeManager(receive, send);
     this.#addThreads(receive, send);
@@ -168,14 +169,17 @@ export class CommsThreadGroup {
     };
   }
 
-  #makeDecoder(sink: DecoderSink): Decoder {
-    const { driver, options, framing } = this.#options.plan;
-    const { commands } = driver;
-    return new Decoder({
-      framer: makeFramer(framing),
-      instance: driver.create(options),
-      out: sink,
-      ...(commands && { commands }),
+  #decodeHostMaker(): (sink: DecodeSink) => DecodeHost {
+    const { id, clock, plan, settings } = this.#options;
+    const { log, flag, received } = this.#ctx;
+    return decodeHostMaker({
+      id,
+      clock,
+      log,
+      flag,
+      plan,
+      isolation: settings.isolation ?? 'inline',
+      onCrash: (host, error) => received.put({ kind: 'crashed', host, error }),
     });
   }
 

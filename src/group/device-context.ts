@@ -6,9 +6,9 @@ import type { ConnectionFlag } from '../core/connection-flag.js';
 import type { Lease } from '../core/lease.js';
 import type { Log } from '../core/log.js';
 import type { MessageQueue } from '../core/queue.js';
-import type { Decoder } from '../device/decoder.js';
 import type { Link, LinkLoss } from '../device/link.js';
 import type { Command, DeadLetterUp, Qos, ReadingsUp, Relay } from '../device/message.js';
+import type { DecodeHost } from './decode-host.js';
 
 /** What the receive thread finds in its inbox: bytes, and in their place among them silence and the end of the link. */
 export type ReceiveItem =
@@ -17,7 +17,11 @@ export type ReceiveItem =
   /** Nothing has come for as long as the decoder waits. */
   | { readonly kind: 'quiet'; readonly at: number }
   /** No more bytes of this link. `isFresh`: those of the next one get a new framer and a new driver. */
-  | { readonly kind: 'ended'; readonly isFresh: boolean };
+  | { readonly kind: 'ended'; readonly isFresh: boolean }
+  /** The Worker of that decoder is gone. */
+  | { readonly kind: 'crashed'; readonly host: DecodeHost; readonly error: unknown }
+  /** A Worker has handed out more than there was room for. */
+  | { readonly kind: 'wake' };
 
 /** What the send thread finds in its two lanes. */
 export type UpItem = ReadingsUp | DeadLetterUp;
@@ -83,6 +87,8 @@ export interface DeviceSettings {
   readonly silent_after: number;
   readonly reconnect: { readonly first: number; readonly max: number };
   readonly on_shutdown?: Buffer;
+  /** Where framer and driver run; default inline. */
+  readonly isolation?: 'inline' | 'worker';
 }
 
 export interface DeviceContext {
@@ -102,7 +108,7 @@ export interface DeviceContext {
   /** The open link, while there is one. */
   lease: Lease<Link> | undefined;
   /** Framer and driver; undefined until first needed, and where a fresh one is wanted. */
-  decoder: Decoder | undefined;
+  decoder: DecodeHost | undefined;
   /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
   isSilent: boolean;
   /** True while the receive thread has paused the link: who is not listened to is not silent. */

@@ -127,8 +127,8 @@ export function hasPeers(link: LinkConfig): boolean {
 }
 
 function settingsOf(config: DeviceConfig): DeviceSettings {
-  const { qos, retain, queue_size, silent_after, reconnect, on_shutdown } = config;
-  return { qos, retain, queue_size, silent_after, reconnect, ...(on_shutdown && { on_shutdown }) };
+  const { qos, retain, queue_size, silent_after, reconnect, on_shutdown, isolation } = config;
+  return { qos, retain, queue_size, silent_after, reconnect, isolation, ...(on_shutdown && { on_shutdown }) };
 }
 
 /** Equal for two configs that make the same device. A driver's code is not part of it: it is loaded once per process. */

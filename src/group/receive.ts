@@ -8,12 +8,13 @@
 import type { Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { Thread } from '../core/thread.js';
-import type { Decoder, DecoderSink } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import { DeadLetters } from './dead-letters.js';
-import type { DeviceContext, UpItem } from './device-context.js';
+import { type DecodeHost, type DecodeSink, quietDueMs } from './decode-host.js';
+import type { DeviceContext, ReceiveItem, UpItem } from './device-context.js';
 import { HELD_MS, LoopWatch } from './loop-watch.js';
+import { WORKER_BACKLOG } from './worker-decoder.js';
 
 /** Bytes waiting for the receive thread at which a link that can pause is paused. */
 const PAUSE_AT = 128 * 1024;
@@ -24,9 +25,9 @@ const FINISH_INTAKE_MS = 300;
 
 const HOLDER = 'receive';
 
-export class ReceiveThread implements DecoderSink {
+export class ReceiveThread implements DecodeSink {
   readonly #ctx: DeviceContext;
-  readonly #makeDecoder: (sink: DecoderSink) => Decoder;
+  readonly #makeDecoder: (sink: DecodeSink) => DecodeHost;
   readonly #deadLetters: DeadLetters;
   /** Items that found no room on the way up, in order. Short: nothing is decoded while there are any. */
   readonly #overflow: UpItem[] = [];
@@ -39,7 +40,7 @@ export class ReceiveThread implements DecoderSink {
   #framesBefore = 0;
   #loopWatch: LoopWatch | undefined;
 
-  constructor(ctx: DeviceContext, makeDecoder: (sink: DecoderSink) => Decoder) {
+  constructor(ctx: DeviceContext, makeDecoder: (sink: DecodeSink) => DecodeHost) {
     this.#ctx = ctx;
     this.#makeDecoder = makeDecoder;
     this.#deadLetters = new DeadLetters(ctx.address, ctx.clock);
@@ -76,12 +77,13 @@ export class ReceiveThread implements DecoderSink {
         thread.busy('decoding');
         while (received.length > 0) {
           if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
-          this.#handleNext();
+          const wait = this.#handleNext(thread);
+          if (wait !== undefined) await wait;
           if (this.#overflow.length > 0) await this.#waitForRoom(thread);
         }
         this.#unpause();
       }
-      this.#endOfInput();
+      await this.#endOfInput(thread, true);
     } catch (error) {
       this.#ctx.decoder = undefined;
       throw error;
@@ -112,7 +114,7 @@ export class ReceiveThread implements DecoderSink {
   }
 
   /** Framer and driver of the device, made on first use. The send thread encodes with the same one. */
-  decoder(): Decoder {
+  decoder(): DecodeHost {
     if (this.#ctx.decoder === undefined) {
       this.#ctx.decoder = this.#makeDecoder(this);
       this.#framesBefore = 0;
@@ -121,11 +123,11 @@ export class ReceiveThread implements DecoderSink {
   }
 
   /** From the decoder: readings that came together. */
-  readings(batch: ReadingBatch): void {
+  readings(batch: ReadingBatch, wall = this.#chunkWall): void {
     const { address, settings, counters } = this.#ctx;
     counters.readings += countOf(batch);
     const { qos, retain } = settings;
-    this.#queue({ kind: 'readings', device: address, batch, qos, retain, at: this.#chunkWall });
+    this.#queue({ kind: 'readings', device: address, batch, qos, retain, at: wall });
   }
 
   /** From the decoder: bytes that are no reading. */
@@ -140,16 +142,30 @@ export class ReceiveThread implements DecoderSink {
     if (up.fits(letter)) up.put(letter);
   }
 
-  #handleNext(): void {
+  /** Answers a promise only where there is something to wait for: with a Worker. */
+  #handleNext(thread: Thread): Promise<unknown> | undefined {
     const taken = this.#ctx.received.poll();
-    if (!taken?.ok) return;
-    const { item } = taken;
-    if (item.kind === 'chunk') this.#decode(item);
-    else if (item.kind === 'quiet') this.#onQuiet(item.at);
-    else this.#endOfInput(item.isFresh);
+    return taken?.ok ? this.#handle(taken.item, thread) : undefined;
   }
 
-  #decode({ bytes, at, wall }: { bytes: Buffer; at: number; wall: number }): void {
+  #handle(item: ReceiveItem, thread: Thread): Promise<unknown> | undefined {
+    switch (item.kind) {
+      case 'chunk':
+        return this.#decode(item, thread);
+      case 'quiet':
+        this.#onQuiet(item.at);
+        return undefined;
+      case 'ended':
+        return this.#endOfInput(thread, item.isFresh);
+      case 'crashed':
+        if (item.host === this.#ctx.decoder) throw item.error;
+        return undefined;
+      case 'wake':
+        return undefined;
+    }
+  }
+
+  #decode({ bytes, at, wall }: Extract<ReceiveItem, { kind: 'chunk' }>, thread: Thread): Promise<unknown> | undefined {
     const decoder = this.decoder();
     // The timer may be late, and so may this thread: what counts is when the bytes came.
     this.#passQuiet(decoder, at);
@@ -157,12 +173,14 @@ export class ReceiveThread implements DecoderSink {
     this.#chunkWall = wall;
     const startedAt = this.#ctx.clock.now();
     try {
-      decoder.push(bytes);
+      decoder.push(bytes, at, wall);
     } finally {
       this.#noteHeld(startedAt);
       this.#countFrames(decoder);
     }
     this.#armTimer(decoder);
+    const isBehind = decoder.backlog !== undefined && decoder.backlog >= WORKER_BACKLOG;
+    return isBehind ? decoder.whenRoom?.(thread.abortSignal) : undefined;
   }
 
   #noteHeld(startedAt: number): void {
@@ -172,12 +190,27 @@ export class ReceiveThread implements DecoderSink {
     this.#loopWatch.note(startedAt);
   }
 
-  #endOfInput(isFresh = false): void {
+  /** No more bytes for now. `isLast`: nor ever for this decoder; a Worker is given the time to work off what it has. */
+  #endOfInput(thread: Thread, isLast: boolean): Promise<void> | undefined {
     const { decoder } = this.#ctx;
     this.#cancelTimer();
-    if (isFresh) this.#ctx.decoder = undefined;
-    decoder?.flush('end');
-    if (decoder) this.#countFrames(decoder);
+    if (decoder === undefined) return undefined;
+    decoder.flush('end');
+    this.#countFrames(decoder);
+    return isLast ? this.#retire(decoder, thread) : undefined;
+  }
+
+  /** Lets go of a decoder. One that has crashed is not closed: its successor takes over what it had not decoded. */
+  #retire(decoder: DecodeHost, thread: Thread): Promise<void> | undefined {
+    if (decoder.whenIdle === undefined) {
+      this.#ctx.decoder = undefined;
+      return undefined;
+    }
+    return decoder.whenIdle(thread.abortSignal).then((how) => {
+      this.#ctx.decoder = undefined;
+      this.#countFrames(decoder);
+      return how === 'gone' ? undefined : decoder.close?.();
+    });
   }
 
   #onQuiet(at: number): void {
@@ -188,7 +221,7 @@ export class ReceiveThread implements DecoderSink {
   }
 
   /** Does what silence from the last chunk until `at` calls for. */
-  #passQuiet(decoder: Decoder, at: number): void {
+  #passQuiet(decoder: DecodeHost, at: number): void {
     const quietMs = at - this.#chunkAt;
     const { gapMs, settleMs } = decoder;
     if (gapMs !== undefined && decoder.held > 0 && quietMs >= gapMs) decoder.flush('gap');
@@ -196,8 +229,8 @@ export class ReceiveThread implements DecoderSink {
   }
 
   /** One timer serves both waits, and is not moved with every chunk: it is set again if it was too early. */
-  #armTimer(decoder: Decoder): void {
-    const dueMs = dueAfter(decoder);
+  #armTimer(decoder: DecodeHost): void {
+    const dueMs = quietDueMs(decoder);
     if (dueMs === undefined || this.#quietTimer !== undefined) return;
     const { clock, received } = this.#ctx;
     const waitMs = Math.max(0, this.#chunkAt + dueMs - clock.now());
@@ -212,7 +245,7 @@ export class ReceiveThread implements DecoderSink {
     this.#quietTimer = undefined;
   }
 
-  #countFrames(decoder: Decoder): void {
+  #countFrames(decoder: DecodeHost): void {
     const { frames } = decoder.stats;
     this.#ctx.counters.frames += frames - this.#framesBefore;
     this.#framesBefore = frames;
@@ -225,8 +258,11 @@ export class ReceiveThread implements DecoderSink {
     }
     if (!this.#canPause) this.#makeRoom(item);
     const outcome = this.#ctx.up.put(item);
-    if (outcome === 'rejected') this.#overflow.push(item);
-    else if (outcome === 'closed') this.#countDropped(item);
+    if (outcome === 'rejected') {
+      this.#overflow.push(item);
+      // What a Worker hands out may find this thread waiting for bytes.
+      if (this.#ctx.decoder?.whenIdle !== undefined) this.#ctx.received.put({ kind: 'wake' });
+    } else if (outcome === 'closed') this.#countDropped(item);
   }
 
   /** For a line that cannot wait: the oldest readings make room for the newest. */
@@ -283,12 +319,4 @@ export class ReceiveThread implements DecoderSink {
     this.#ctx.isPaused = false;
     this.#ctx.heardAt = this.#ctx.clock.now(); // while we did not listen, the device was not silent
   }
-}
-
-/** ms after the last bytes at which the decoder wants to be told of silence; undefined: it does not wait. */
-function dueAfter(decoder: Decoder): number | undefined {
-  const gap = decoder.held > 0 ? decoder.gapMs : undefined;
-  const settle = decoder.hasUnsettled ? decoder.settleMs : undefined;
-  if (gap === undefined) return settle;
-  return settle === undefined ? gap : Math.min(gap, settle);
 }

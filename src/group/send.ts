@@ -7,25 +7,26 @@ import { messageOf } from '../core/errors.js';
 import type { Lease } from '../core/lease.js';
 import type { Taken } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
-import type { Decoder } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
 import type { Command } from '../device/message.js';
 import { answer } from './answer.js';
+import type { DecodeHost } from './decode-host.js';
 import type { DeviceContext, DownItem, UpItem } from './device-context.js';
+import { WorkerCrash } from './worker-crash.js';
 
 const HOLDER = 'send';
 const LOST = 'not sent: the link was lost while the command waited';
 
 export class SendThread {
   readonly #ctx: DeviceContext;
-  readonly #decoder: () => Decoder;
+  readonly #decoder: () => DecodeHost;
   /** Taken from the lane and not yet from us. Outlives a crash of the thread. */
   #holding: UpItem | undefined;
   #writingTo: Lease<Link> | undefined;
   /** The link during which the driver has crashed in `encode`: told once, and the others of its commands are refused. */
   #crashedOn: Lease<Link> | undefined;
 
-  constructor(ctx: DeviceContext, decoder: () => Decoder) {
+  constructor(ctx: DeviceContext, decoder: () => DecodeHost) {
     this.#ctx = ctx;
     this.#decoder = decoder;
   }
@@ -92,7 +93,7 @@ export class SendThread {
       answer(this.#ctx, command, 'expired', `not sent: its time was over ${lateMs} ms ago`);
       return;
     }
-    const payloads = this.#payloads(command);
+    const payloads = await this.#payloads(command);
     if (typeof payloads === 'string') {
       answer(this.#ctx, command, 'error', payloads);
       return;
@@ -109,19 +110,21 @@ export class SendThread {
   }
 
   /** What to write for a command, or the sentence why nothing is to be written. */
-  #payloads(command: Command): readonly Buffer[] | string {
+  async #payloads(command: Command): Promise<readonly Buffer[] | string> {
     if (command.verb === 'write') return [command.payload];
     const { lease, managing } = this.#ctx;
     if (lease === undefined) return LOST;
     if (this.#crashedOn === lease) return 'not sent: the driver has crashed and is being restarted';
     const { verb, channel, payload } = command;
     try {
-      const encoded = this.#decoder().encodeCommand({ verb, payload, ...(channel !== undefined && { channel }) });
+      const asked = { verb, payload, ...(channel !== undefined && { channel }) };
+      const encoded = await this.#decoder().encodeCommand(asked);
       return encoded.ok ? encoded.payloads : encoded.reason;
     } catch (error) {
       // The driver has crashed, not this thread: the manager gives the device a fresh driver, the sender an answer.
       this.#crashedOn = lease;
-      managing.put({ kind: 'crash', thread: HOLDER, error });
+      // A Worker's crash is told to the receive thread too, whatever it was busy with.
+      if (!(error instanceof WorkerCrash)) managing.put({ kind: 'crash', thread: HOLDER, error });
       return `the driver crashed on this command: ${messageOf(error)}`;
     }
   }

@@ -117,7 +117,6 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
   [device(`${TCP}, framing: { type: regex, pattern: "(" }`)]: [
     '1:82 devices.a.framing.pattern: expected a regular expression, got "("',
   ],
-  [device(`${TCP}, isolation: worker`)]: ['1:60 devices.a.isolation: worker is not in this version yet'],
   [device(`${TCP}, options: [1]`)]: ['1:58 devices.a.options: expected a map, got a list'],
   [device(`${TCP}, queue_size: 1`)]: [
     '1:61 devices.a.queue_size: expected a size such as 4KiB or 64MiB, 1KiB to 256MiB, got 1',

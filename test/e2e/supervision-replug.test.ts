@@ -125,7 +125,7 @@ async function settledFigures<Figures>(
   figures: () => Figures,
 ): Promise<Figures> {
   const isAway = (): boolean =>
-    gateway.log.findLast(({ group }) => group === 'scale')?.msg.includes('link lost') ?? false;
+    gateway.log.findLast(({ group }) => group === 'scale')?.msg.startsWith('online') !== true;
   await eventually(isAway, 'the gateway to notice that the device is gone');
   await pause(200); // the failed attempt and the watch that follow
   return figures();

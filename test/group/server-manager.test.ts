@@ -35,7 +35,13 @@ async function serverRig(
     log,
     registry,
     relay,
-    plan: { driver, options: undefined, framing: framingSchema.parse({ type: 'line' }) },
+    plan: {
+      driverName: 'test',
+      driverDirs: [],
+      driver,
+      options: undefined,
+      framing: framingSchema.parse({ type: 'line' }),
+    },
     settings: SETTINGS,
     listen: tcpListenLink.parse({ type: 'tcp-listen', port: 0, ...listen }),
   });
@@ -212,7 +218,13 @@ test('a port that is taken is said so, and listened on once it is free', async (
     log,
     registry,
     relay: new FakeRelay(),
-    plan: { driver: echoDriver, options: undefined, framing: framingSchema.parse({ type: 'line' }) },
+    plan: {
+      driverName: 'test',
+      driverDirs: [],
+      driver: echoDriver,
+      options: undefined,
+      framing: framingSchema.parse({ type: 'line' }),
+    },
     settings: SETTINGS,
     listen: tcpListenLink.parse({ type: 'tcp-listen', port }),
   });

@@ -88,7 +88,7 @@ export function groupRig(options: GroupRigOptions = {}): GroupRig {
     log,
     registry,
     relay,
-    plan: { driver, options: undefined, framing },
+    plan: { driverName: 'test', driverDirs: [], driver, options: undefined, framing },
     settings: { ...SETTINGS, ...options.settings },
     opener: options.opener?.(counted) ?? counted,
     ...(reopens !== undefined && { reopens }),

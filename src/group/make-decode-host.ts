@@ -1,0 +1,56 @@
+// Chooses where a device's framer and driver run: inline, on the event loop, or in a Worker of their own.
+
+import type { Clock } from '../core/clock.js';
+import type { ConnectionFlag } from '../core/connection-flag.js';
+import type { Log } from '../core/log.js';
+import { Decoder } from '../device/decoder.js';
+import { makeFramer } from '../device/make-framer.js';
+import type { DevicePlan } from '../device/plan.js';
+import type { DecodeHost, DecodeSink } from './decode-host.js';
+import { WorkerDecoder } from './worker-decoder.js';
+
+/** `inline`: cheapest. `worker`: a driver that hangs, crashes or eats memory is felt by nobody else. */
+export type Isolation = 'inline' | 'worker';
+
+export interface DecodeHostOptions {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly flag: ConnectionFlag;
+  readonly plan: Pick<DevicePlan, 'driver' | 'driverName' | 'driverDirs' | 'options' | 'framing'>;
+  readonly isolation: Isolation;
+  /** A Worker has ended by itself. An inline decoder throws instead. */
+  readonly onCrash: (host: DecodeHost, error: unknown) => void;
+}
+
+/** Answers a function that makes a fresh host, each with a fresh framer and driver. May throw what the driver throws. */
+export function decodeHostMaker(options: DecodeHostOptions): (sink: DecodeSink) => DecodeHost {
+  return options.isolation === 'worker' ? workerMaker(options) : (sink) => inline(options.plan, sink);
+}
+
+function inline({ driver, options, framing }: DecodeHostOptions['plan'], sink: DecodeSink): Decoder {
+  const { commands } = driver;
+  const instance = driver.create(options);
+  return new Decoder({ framer: makeFramer(framing), instance, out: sink, ...(commands && { commands }) });
+}
+
+function workerMaker({ id, clock, log, flag, plan, onCrash }: DecodeHostOptions): (sink: DecodeSink) => WorkerDecoder {
+  const { driverName, driverDirs, options, framing } = plan;
+  let previous: WorkerDecoder | undefined;
+  return (sink) => {
+    const host: WorkerDecoder = new WorkerDecoder({
+      id,
+      clock,
+      log,
+      flag,
+      driver: { name: driverName, dirs: driverDirs },
+      options,
+      framing,
+      out: sink,
+      previous,
+      onCrash: (error) => onCrash(host, error),
+    });
+    previous = host;
+    return host;
+  };
+}
