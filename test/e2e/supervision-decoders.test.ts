@@ -211,7 +211,7 @@ for (const { title, create, settings, env, ends } of BUGS) {
       },
       ...(env && { env: env(t) }),
     });
-    await neighbour.talk(gateway.pid);
+    await neighbour.talk(gateway.pid, broker.pid);
     const start = neighbour.lines;
     await ends(sceneOf(t, gateway, subscriber, device));
     const end = neighbour.lines;

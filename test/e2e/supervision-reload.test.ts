@@ -33,7 +33,7 @@ async function startRig(t: ExecutionContext, devices: object): Promise<Rig> {
   const neighbour = await startTimedNeighbour(t, subscriber, `${BASE}/neighbour`);
   const base = { gateway: { id: 'e2e' }, mqtt: { url: `mqtt://127.0.0.1:${broker.port}` } };
   const gateway = gatewayFor(t, { config: { ...base, devices: { ...devices, neighbour: neighbour.config } } });
-  await neighbour.talk(gateway.pid);
+  await neighbour.talk(gateway.pid, broker.pid);
   await afterLines(neighbour, LINES_AROUND);
   return {
     gateway,

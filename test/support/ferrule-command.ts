@@ -39,7 +39,12 @@ export function ferrule(
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandEnd> {
   return new Promise((resolve) => {
-    const options = { cwd, env: { ...process.env, ...env }, timeout: WITHIN_MS, maxBuffer: 16 * 1024 * 1024 };
+    const options = {
+      cwd,
+      env: { ...process.env, NODE_V8_COVERAGE: '', ...env },
+      timeout: WITHIN_MS,
+      maxBuffer: 16 * 1024 * 1024,
+    };
     const child = execFile(process.execPath, [MAIN, ...args], options, (_error, out, err) => {
       resolve({ code: child.exitCode ?? undefined, out, err, errLines: err.split('\n').filter(Boolean) });
     });

@@ -19,7 +19,7 @@ export interface Delays {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** The longest, without the time in which this process stood still, or in which the gateway waited for a processor. */
+  /** The longest, without the time in which this process stood still, or gateway and broker waited for a processor. */
   readonly maxOwn: number;
 }
 
@@ -40,7 +40,7 @@ export class TimedNeighbour {
   readonly #sentAt: number[] = [];
   readonly #arrivedAt: number[] = [];
   #writer: PacedWriter | undefined;
-  #waits: CpuWaits | undefined;
+  #waits: readonly CpuWaits[] = [];
 
   constructor(device: TcpDevice, subscriber: Subscriber, topic: string, stalls: LoopStalls) {
     this.device = device;
@@ -62,9 +62,9 @@ export class TimedNeighbour {
     return this.#sentAt.length;
   }
 
-  /** Starts to talk once the gateway (process `pid`) has connected, and resolves when it is heard. */
-  async talk(pid: number): Promise<void> {
-    this.#waits = watchCpuWaits(pid);
+  /** Starts to talk once the gateway has connected, and resolves when it is heard. `pids`: gateway and broker. */
+  async talk(...pids: readonly number[]): Promise<void> {
+    this.#waits = pids.map(watchCpuWaits);
     const socket = await this.device.connection(STARTS_WITHIN_MS);
     const write = (bytes: Buffer): boolean => {
       if (!socket.writable) return false;
@@ -87,22 +87,22 @@ export class TimedNeighbour {
     let maxOwn = 0;
     for (const { sent, at = Number.POSITIVE_INFINITY } of lines) {
       sorted.push(at - sent);
-      // Both may be the same spell of a busy machine: the longer one counts, not their sum.
-      if (at - sent > maxOwn) maxOwn = Math.max(maxOwn, at - sent - this.#machineMs(sent, at));
+      if (at - sent > maxOwn) maxOwn = Math.max(maxOwn, at - sent - this.#machineMs(sent, at)); // looked up rarely
     }
     sorted.sort((a, b) => a - b);
     const share = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0;
     return { lines: lines.length, p50: share(0.5), p99: share(0.99), max: sorted.at(-1) ?? 0, maxOwn };
   }
 
+  /** Time between two moments that was spent waiting for a processor, here and in the processes on the way. */
   #machineMs(from: number, to: number): number {
-    return Math.max(this.stalls.within(from, to), this.#waits?.within(from, to) ?? 0);
+    return this.#waits.reduce((sum, waits) => sum + waits.within(from, to), this.stalls.within(from, to));
   }
 
   /** Falls silent and waits until its last line is at the subscriber. */
   async finish(): Promise<void> {
     this.#writer?.stop();
-    this.#waits?.stop();
+    for (const waits of this.#waits) waits.stop();
     this.stalls.stop();
     await this.#subscriber.count(this.#topic, this.lines).catch(() => {}); // what is missing is told by mustBeWhole
   }
