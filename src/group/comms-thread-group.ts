@@ -82,7 +82,7 @@ export class CommsThreadGroup {
       onTransition: (transition) => options.registry.emit({ kind: 'transition', group: options.id, transition }),
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => this.#onClosed(),
-      counters: () => ({ ...this.counters }),
+      counters: () => ({ ...this.counters, nextRetryAt: this.nextRetryAt }),
     });
     const receive = new ReceiveThread(this.#ctx, this.#decodeHostMaker());
     const send = new SendThread(this.#ctx, () => receive.decoder());
