@@ -1,0 +1,121 @@
+// The bridge API against the real process: every request has exactly one answer, and nothing that is sent to it does harm.
+
+import type { ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
+import { eventually } from '../support/eventually.js';
+import type { GatewayProcess } from '../support/gateway-process.js';
+import type { Subscriber } from '../support/subscriber.js';
+import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
+
+const BASE = 'ferrule/e2e';
+
+interface Rig {
+  readonly gateway: GatewayProcess;
+  readonly subscriber: Subscriber;
+  readonly device: TcpDevice;
+  /** Sends a request and gives the answer that comes on the topic of its path. */
+  ask(path: string, body: object | string | Buffer): Promise<{ status: string; error?: string; data: unknown }>;
+}
+
+async function requestRig(t: ExecutionContext): Promise<Rig> {
+  const broker = await brokerFor(t);
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      gateway: { id: 'e2e' },
+      mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
+      devices: {
+        scale: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, reconnect: { first: 10, max: 50 } },
+      },
+    },
+  });
+  const subscriber = await subscriberFor(t, { port: broker.port });
+  await subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
+  let asked = 0;
+  const ask: Rig['ask'] = async (path, body) => {
+    const topic = `me/answers/${asked++}`;
+    const payload = Buffer.isBuffer(body) || typeof body === 'string' ? body : JSON.stringify(body);
+    const properties = { responseTopic: topic };
+    await subscriber.client.publishAsync(`${BASE}/bridge/request/${path}`, payload, { qos: 1, properties });
+    await subscriber.count(topic, 1);
+    return subscriber.last(topic) as { status: string; data: unknown };
+  };
+  return { gateway, subscriber, device, ask };
+}
+
+brokerTest('a request is answered on the response topic of its path, with its transaction', async (t) => {
+  const { subscriber } = await requestRig(t);
+  const body = JSON.stringify({ transaction: 'abc' });
+  await subscriber.client.publishAsync(`${BASE}/bridge/request/health_check`, body, { qos: 1 });
+  const topic = `${BASE}/bridge/response/health_check`;
+  await subscriber.count(topic, 1);
+  t.deepEqual(subscriber.last(topic), { status: 'ok', data: { healthy: true }, transaction: 'abc' });
+});
+
+brokerTest('threads tells every group with its three threads, its state and its history', async (t) => {
+  const { ask } = await requestRig(t);
+  const { data } = await ask('threads', {});
+  const groups = data as { id: string; state: string; threads: { label: string }[]; history: { to: string }[] }[];
+  t.deepEqual(groups.map(({ id }) => id).sort(), ['bridge/mqtt', 'scale']);
+  for (const group of groups) {
+    t.is(group.state, 'online');
+    t.deepEqual(group.threads.map(({ label }) => label).sort(), ['manager', 'receive', 'send']);
+    t.is(group.history.at(-1)?.to, 'online');
+  }
+});
+
+brokerTest('device/restart closes the link of that device and opens it again', async (t) => {
+  const { ask, device, subscriber } = await requestRig(t);
+  t.is(device.accepted, 1);
+  t.is((await ask('device/restart', { id: 'scale' })).status, 'ok');
+  await eventually(() => device.accepted === 2, 'the second connection');
+  await subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
+});
+
+brokerTest('options changes the log level of everything that runs already', async (t) => {
+  const { ask, gateway } = await requestRig(t);
+  t.is((await ask('options', { log_level: 'error' })).status, 'ok');
+  const before = gateway.log.length;
+  await ask('device/restart', { id: 'scale' });
+  t.is((await ask('options', { log_level: 'debug' })).status, 'ok');
+  t.is(gateway.log.length, before, 'nothing below error was logged');
+});
+
+brokerTest('restart ends the process in order, for its supervisor to start it again', async (t) => {
+  const { ask, gateway } = await requestRig(t);
+  t.is((await ask('restart', {})).status, 'ok');
+  t.like(await gateway.exited, { code: 0, signal: null });
+});
+
+brokerTest('malformed requests are answered each, and the gateway goes on', async (t) => {
+  const { ask, device, subscriber } = await requestRig(t);
+  const payloads = ['{', '[]', '7', 'null', '{"id":1}', '{"id":"../../etc/passwd"}', Buffer.alloc(1024 * 1024, 0x41)];
+  for (const payload of payloads) {
+    const { status, error } = await ask('device/restart', payload);
+    t.is(status, 'error');
+    t.true((error?.length ?? 0) > 0);
+  }
+  t.regex((await ask('device/explode', {})).error ?? '', /unknown request "device\/explode"/);
+  t.is(device.accepted, 1, 'nothing was restarted');
+  (await device.connection()).write('12 kg\n');
+  await eventually(() => subscriber.texts(`${BASE}/scale`).includes('12 kg'), 'the reading');
+});
+
+brokerTest('whatever is sent to the bridge API, each request has one answer and the process lives', async (t) => {
+  const { ask, gateway } = await requestRig(t);
+  const segment = fc.constantFrom('device', 'get', 'restart', 'options', 'devices', 'threads', '..', '__proto__', 'x');
+  const path = fc.array(segment, { minLength: 1, maxLength: 3 }).map((segments) => segments.join('/'));
+  const isHarmless = (candidate: string): boolean => candidate !== 'restart';
+  await fc.assert(
+    fc.asyncProperty(path.filter(isHarmless), fc.oneof(fc.json(), fc.string()), async (where, payload) => {
+      const { status } = await ask(where, payload);
+      t.true(status === 'ok' || status === 'error');
+    }),
+    { numRuns: 60 },
+  );
+  t.is((await ask('health_check', {})).status, 'ok');
+  gateway.signal('SIGTERM');
+  t.is((await gateway.exited).code, 0);
+});
