@@ -8,7 +8,7 @@ import type { LinkConfig } from './config/link-schema.js';
 import { formatLink } from './config/link-string.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
-import { bridgeApi, noProcess, type ProcessControls } from './control/bridge-api.js';
+import { bridgeApi, noProcess, type ProcessControls, type TapResult } from './control/bridge-api.js';
 import { Commands } from './control/commands.js';
 import { type DeviceFacts, Inventory } from './control/inventory.js';
 import { Requests } from './control/requests.js';
@@ -18,6 +18,7 @@ import { type ShutdownReport, ThreadRegistry } from './core/thread-registry.js';
 import type { DownMessage } from './device/message.js';
 import type { PlannedDevice } from './device/plan-devices.js';
 import { type DeviceChanges, type DeviceGroup, DeviceSet, hasPeers } from './group/device-set.js';
+import { ServerManager } from './group/server-manager.js';
 import { EMBEDDED_VERSION, type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-broker.js';
 import { makeTopics, type Topics } from './uplink/topics.js';
 import { Uplink, type UplinkOptions } from './uplink/uplink.js';
@@ -186,12 +187,22 @@ export class Gateway {
     });
   }
 
+  async #tap(id: string, seconds: number): Promise<TapResult> {
+    const device = this.#set.find(id);
+    if (device === undefined) return { ok: false, why: 'no-such-device' };
+    if (device instanceof ServerManager) return { ok: false, why: 'is-listener', connections: device.connectionIds };
+    if (seconds === 0) await device.stopTap();
+    else if (!(await device.startTap(seconds))) return { ok: false, why: 'closing' };
+    return { ok: true, topic: this.topics.tap(id) };
+  }
+
   #makeRequests(): Requests {
     const controls = {
       ...(this.#options.process ?? noProcess),
       devices: () => this.#inventory.list(),
       threads: () => this.registry.snapshot(),
       restartDevice: (name: string) => this.#set.restart(name, 'restart requested'),
+      tapDevice: (id: string, seconds: number) => this.#tap(id, seconds),
     };
     return new Requests({
       log: this.#options.log,

@@ -10,6 +10,7 @@ export const RESERVED_SEGMENTS: readonly string[] = [
   'response',
   'availability',
   'dead_letter',
+  'tap',
   'event',
 ];
 

@@ -28,8 +28,18 @@ export interface BridgeControls extends ProcessControls {
   threads(): readonly GroupView[];
   /** False if there is no device of that name. */
   restartDevice(name: string): boolean;
+  /** Watches the line of a device, or of a connection, for so long (0 = no longer); answers the topic on which it is told. */
+  tapDevice(id: string, seconds: number): Promise<TapResult>;
 }
 
+export type TapResult =
+  | { readonly ok: true; readonly topic: string }
+  | { readonly ok: false; readonly why: 'no-such-device' | 'closing' }
+  /** A listener has no line of its own. */
+  | { readonly ok: false; readonly why: 'is-listener'; readonly connections: readonly string[] };
+
+/** How long a tap runs: by default, and at most. */
+const TAP_SECONDS = { default: 60, max: 600 };
 /** Connections of one listener that are told thread by thread; the rest is only counted. */
 const LISTED_CHILDREN = 64;
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -48,6 +58,7 @@ export function bridgeApi(controls: BridgeControls): Readonly<Record<string, Req
       if (!controls.restartDevice(name)) throw unknownDevice(controls, name);
       return { id: name };
     },
+    'device/tap': (body) => tap(controls, body),
     options: (body) => {
       const level = LEVELS.find((known) => known === body.log_level);
       if (level === undefined) {
@@ -71,6 +82,23 @@ function device(controls: BridgeControls, body: RequestBody): unknown {
   if (found === undefined) throw unknownDevice(controls, name);
   const tree = controls.threads().find((group) => group.id === name);
   return { ...found, ...(tree && threadTree(tree)) };
+}
+
+async function tap(controls: BridgeControls, body: RequestBody): Promise<unknown> {
+  const id = nameIn(body);
+  const seconds = secondsIn(body);
+  const result = await controls.tapDevice(id, seconds);
+  if (result.ok) return { id, topic: result.topic, seconds };
+  if (result.why === 'no-such-device') throw unknownDevice(controls, id);
+  if (result.why === 'closing') throw new RequestError(`${id} is closing: nothing more goes over its line`);
+  const open = result.connections.slice(0, LISTED_CHILDREN).join(', ') || 'none';
+  throw new RequestError(`${id} is a listener: name one of its connections, ${id}/<peer>; open are ${open}`);
+}
+
+function secondsIn({ seconds = TAP_SECONDS.default }: RequestBody): number {
+  if (typeof seconds === 'number' && seconds >= 0 && seconds <= TAP_SECONDS.max) return seconds;
+  const found = JSON.stringify(seconds).slice(0, 100);
+  throw new RequestError(`"seconds": expected a number from 0 (stop) to ${TAP_SECONDS.max}, got ${found}`);
 }
 
 function nameIn(body: RequestBody): string {

@@ -68,6 +68,19 @@ export interface DeadLetterUp {
   readonly suppressed: number;
 }
 
+/** Bytes that have gone over the line of a tapped device: a line, or as much of it as one message takes. */
+export interface TapUp {
+  readonly kind: 'tap';
+  /** The group whose line it is: a device, or one connection of a listener. */
+  readonly device: string;
+  readonly direction: 'in' | 'out';
+  readonly bytes: Buffer;
+  /** Wall-clock ms. */
+  readonly at: number;
+  /** Bytes not told since the last of these messages, because there were too many. */
+  readonly dropped: number;
+}
+
 /** Something worth telling on `bridge/event`: a state change, a parked device. */
 export interface EventUp {
   readonly kind: 'event';
@@ -85,7 +98,7 @@ export interface BridgeResponseUp {
   readonly replyTo?: ReplyTo;
 }
 
-export type UpMessage = BridgeResponseUp | ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp;
+export type UpMessage = BridgeResponseUp | ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp | TapUp;
 
 /** A command on its way down to a device. */
 export interface Command {
@@ -107,7 +120,7 @@ export type DownMessage = Command;
 export interface Relay {
   /**
    * Hands a message to the uplink, without waiting. `full` leaves it with the caller, who waits for `room` and offers it
-   * again; only readings and dead letters are ever refused.
+   * again; only readings, dead letters and taps are ever refused.
    */
   offer(message: UpMessage): 'taken' | 'full';
   /** Resolves when offering again may succeed, or `signal` aborts. */

@@ -10,6 +10,7 @@ import { ConnectionFlag } from '../core/connection-flag.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
+import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { RouteResult, ThreadRegistry } from '../core/thread-registry.js';
 import type { LinkOpener } from '../device/link.js';
@@ -33,6 +34,7 @@ import { decodeHostMaker } from './make-decode-host.js';
 import { ManagerThread } from './manager.js';
 import { ReceiveThread } from './receive.js';
 import { SendThread } from './send.js';
+import { TAP, TapThread } from './tap.js';
 
 /** Commands that may wait for one device. */
 const MAX_COMMANDS = 64;
@@ -130,6 +132,20 @@ export class CommsThreadGroup {
     if (managing.length < MAX_REQUESTS) managing.put({ kind: 'restart', reason });
   }
 
+  /** Adds the tap thread, or gives the one that runs this long from now on. False while the group closes. */
+  async startTap(seconds: number): Promise<boolean> {
+    if (this.#ctx.tap === undefined) await this.group.remove(TAP); // one that is just ending has the label until it is out
+    this.#ctx.tap ??= this.#addTap();
+    this.#ctx.tap?.extend(seconds * 1000);
+    return this.#ctx.tap !== undefined;
+  }
+
+  /** Takes the tap thread out; resolves when it has said what it had. */
+  stopTap(): Promise<void> {
+    this.#ctx.tap = undefined;
+    return this.group.remove(TAP);
+  }
+
   /** Wall-clock ms of the next attempt while backing off or parked; else 0. */
   get nextRetryAt(): number {
     return this.#manager.nextRetryAt;
@@ -163,6 +179,7 @@ export class CommsThreadGroup {
       managing: registry.allocate<ManagerItem>(UNBOUNDED),
       lease: undefined,
       decoder: undefined,
+      tap: undefined,
       isSilent: false,
       isPaused: false,
       heardAt: 0,
@@ -225,6 +242,14 @@ export class CommsThreadGroup {
     if (address === undefined) relay.offer({ kind: 'availability', device: id, state });
   }
 
+  #addTap(): TapThread | undefined {
+    const { id, clock, relay, registry } = this.#options;
+    const tap = new TapThread({ id, clock, relay, registry, onOver: () => void this.stopTap() });
+    // However it ends, also by a crash or with the group: from then on there is nothing to copy for.
+    const body = (thread: Thread): Promise<void> => tap.run(thread).finally(() => void this.stopTap());
+    return this.group.add({ label: TAP, inboxes: [tap.inbox], body }) && tap;
+  }
+
   #addThreads(receive: ReceiveThread, send: SendThread): void {
     const { received, up, down, managing } = this.#ctx;
     this.group.add({ label: 'manager', inboxes: [managing], body: (thread) => this.#manager.run(thread) });
@@ -246,17 +271,18 @@ export class CommsThreadGroup {
     else log.debug({ counters }, text);
   }
 
-  /** Receive and send are restarted by the manager; the manager itself, having crashed, is restarted here. */
+  /** Receive and send are restarted by the manager; the manager itself is restarted here; a tap is gone, the device goes on. */
   #onCrash(label: string, error: unknown): void {
     const { registry, id, clock } = this.#options;
     registry.emit({ kind: 'crash', group: id, thread: label, error });
-    if (label !== 'manager' && !this.group.isClosing) {
+    if (label !== 'manager' && label !== TAP && !this.group.isClosing) {
       this.#ctx.managing.put({ kind: 'crash', thread: label, error });
       return;
     }
     this.counters.crashes += 1;
     this.#ctx.log.error({ thread: label, err: error }, `${label} thread crashed: ${messageOf(error)}`);
-    if (!this.group.isClosing) this.#restarting = clock.after(CRASHED_MANAGER_MS, () => this.group.restart('manager'));
+    if (label === TAP || this.group.isClosing) return;
+    this.#restarting = clock.after(CRASHED_MANAGER_MS, () => this.group.restart('manager'));
   }
 
   #onClosed(): void {

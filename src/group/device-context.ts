@@ -45,6 +45,17 @@ export type ManagerItem =
   | { readonly kind: 'heard' }
   | { readonly kind: 'restart'; readonly reason: string };
 
+/** Which way bytes went: `in` from the device, `out` to it. */
+export type Direction = 'in' | 'out';
+
+/** Somebody who watches the line live. */
+export interface Tap {
+  /** Copies bytes that have gone over the line, with the wall-clock ms at which they did; drops them where it is behind. */
+  take(direction: Direction, bytes: Buffer, at: number): void;
+  /** From now on it has this long, ms. */
+  extend(ms: number): void;
+}
+
 /** What has gone through a device since the group was made. Bytes and counts, never reset. */
 export interface DeviceCounters {
   bytesIn: number;
@@ -109,6 +120,8 @@ export interface DeviceContext {
   lease: Lease<Link> | undefined;
   /** Framer and driver; undefined until first needed, and where a fresh one is wanted. */
   decoder: DecodeHost | undefined;
+  /** Set while the line is watched. */
+  tap: Tap | undefined;
   /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
   isSilent: boolean;
   /** True while the receive thread has paused the link: who is not listened to is not silent. */

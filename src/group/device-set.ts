@@ -56,6 +56,16 @@ export class DeviceSet {
     return this.#members.get(name)?.group;
   }
 
+  /** The same for a device's name or a connection's, `<listener>/<peer>`. */
+  find(id: string): DeviceGroup | undefined {
+    const own = this.get(id);
+    if (own !== undefined) return own;
+    for (const [name, { group }] of this.#members) {
+      if (group instanceof ServerManager && id.startsWith(`${name}/`)) return group.connection(id);
+    }
+    return undefined;
+  }
+
   /** Closes a device's link and opens it again with a fresh driver; a listener's connections each. False: no such device. */
   restart(name: string, reason: string): boolean {
     const member = this.#members.get(name);

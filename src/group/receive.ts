@@ -58,6 +58,7 @@ export class ReceiveThread implements DecodeSink {
     counters.bytesIn += bytes.length;
     counters.lastHeardAt = wall;
     this.#ctx.heardAt = at;
+    this.#ctx.tap?.take('in', bytes, wall);
     if (this.#ctx.isSilent) {
       this.#ctx.isSilent = false;
       managing.put({ kind: 'heard' });

@@ -130,12 +130,15 @@ export class SendThread {
   }
 
   async #write(bytes: Buffer): Promise<'written' | 'lost'> {
-    const { lease, flag, counters } = this.#ctx;
+    const { lease, flag, counters, clock } = this.#ctx;
     if (lease === undefined || !flag.isUp) return 'lost';
     this.#writingTo = lease;
     try {
       const outcome = await lease.resource.write(bytes);
-      if (outcome === 'written') counters.bytesOut += bytes.length;
+      if (outcome === 'written') {
+        counters.bytesOut += bytes.length;
+        this.#ctx.tap?.take('out', bytes, clock.wall());
+      }
       return outcome;
     } finally {
       this.#writingTo = undefined;

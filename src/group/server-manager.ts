@@ -90,6 +90,16 @@ export class ServerManager {
     return this.#port;
   }
 
+  /** The group of a connection, by its id `<listener>/<peer>`. */
+  connection(id: string): CommsThreadGroup | undefined {
+    return this.#connections.get(id);
+  }
+
+  /** Ids of the connections. */
+  get connectionIds(): string[] {
+    return [...this.#connections.keys()];
+  }
+
   /** Ends every connection: their peers come back, to fresh drivers. */
   restart(reason: string): void {
     for (const connection of this.#connections.values()) connection.restart(reason);

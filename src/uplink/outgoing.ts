@@ -1,8 +1,9 @@
 // Turns what device groups send up into outbox entries: the topic, the payload, QoS and retain of each kind of message, as
 // users see them. Routes are kept per device, because a route remembers its packed header.
 
-import type { BridgeResponseUp, DeadLetterUp, EventUp, ReadingsUp, ResponseUp, UpMessage } from '../device/message.js';
+import type { BridgeResponseUp, DeadLetterUp, EventUp, ReadingsUp, ResponseUp, TapUp, UpMessage } from '../device/message.js';
 import type { OutboxEntry } from './outbox-entry.js';
+import { printable } from './printable.js';
 import type { PublishRoute } from './publish-packet.js';
 import type { RetainedState } from './retained-states.js';
 import type { Topics } from './topics.js';
@@ -34,6 +35,8 @@ export class Outgoing {
         return this.#event(message);
       case 'bridge-response':
         return this.#bridgeResponse(message);
+      case 'tap':
+        return this.#tap(message);
     }
   }
 
@@ -82,6 +85,12 @@ export class Outgoing {
   #event({ event, data }: EventUp): OutboxEntry {
     const route: PublishRoute = { topic: this.#topics.bridge.event, qos: 0, retain: false };
     return { ...single(BRIDGE, route, JSON.stringify({ event, ...data })), urgent: 'news' };
+  }
+
+  #tap({ device, direction, bytes, at, dropped }: TapUp): OutboxEntry {
+    const body = JSON.stringify({ at, direction, hex: bytes.toString('hex'), text: printable(bytes), dropped });
+    const route: PublishRoute = { topic: this.#topics.tap(device), qos: 0, retain: false };
+    return { ...single(device, route, body), urgent: 'news' };
   }
 }
 

@@ -2,7 +2,7 @@
 // and channels. Device names may contain '/', so a command's topic is read from its right end: the words `set`, `get`
 // and `write` are reserved, no segment of a device name is one of them.
 //
-//   <base>/<device>[/availability|/response|/dead_letter]     up
+//   <base>/<device>[/availability|/response|/dead_letter|/tap]  up
 //   <base>/<device>/set[/<channel>] | /get[/<channel>] | /write     down
 //   <base>/bridge/...                                          about the gateway itself
 
@@ -26,6 +26,8 @@ export interface Topics {
   availability(device: string): string;
   response(device: string): string;
   deadLetter(device: string): string;
+  /** What goes over its line, while somebody watches. */
+  tap(device: string): string;
   readonly bridge: {
     readonly state: string;
     readonly info: string;
@@ -35,6 +37,7 @@ export interface Topics {
     readonly logging: string;
     /** The filter for requests to the gateway itself. */
     readonly requests: string;
+    request(path: string): string;
     response(path: string): string;
   };
   /** The exact filters that carry commands for this device. */
@@ -57,6 +60,7 @@ export function makeTopics(base: string): Topics {
     availability: (device) => `${prefix}${device}/availability`,
     response: (device) => `${prefix}${device}/response`,
     deadLetter: (device) => `${prefix}${device}/dead_letter`,
+    tap: (device) => `${prefix}${device}/tap`,
     bridge: {
       state: `${bridge}/state`,
       info: `${bridge}/info`,
@@ -65,6 +69,7 @@ export function makeTopics(base: string): Topics {
       event: `${bridge}/event`,
       logging: `${bridge}/logging`,
       requests: `${requestPrefix}#`,
+      request: (path) => requestPrefix + path,
       response: (path) => `${bridge}/response/${path}`,
     },
     commandFilters: (device) => ['set', 'set/+', 'get', 'get/+', 'write'].map((tail) => `${prefix}${device}/${tail}`),

@@ -214,7 +214,8 @@ export class Uplink {
   #offer(message: UpMessage): 'taken' | 'full' {
     if (message.kind === 'availability') this.#noteAvailability(message);
     else if (message.kind === 'readings' || message.kind === 'dead-letter') return this.#queue(message);
-    // An event is worth telling while it is fresh: nothing of that kind is kept for a broker that is away.
+    // Taps and events are worth telling while they are fresh: nothing of the kind is kept for a broker that is away.
+    else if (message.kind === 'tap') return this.#isOnline ? this.#queue(message) : 'taken';
     else if (message.kind !== 'event' || this.#isOnline) this.#delivery.add(this.#outgoing.entry(message));
     return 'taken';
   }

@@ -6,7 +6,8 @@
 // plain read is cheaper and can count. What we use of serialport: opening with settings and lock, the poller, closing.
 //
 // Traps of its poller: a poll for one event replaces the wish for the other, so both are always asked for together; and
-// polling after it was destroyed crashes the process, so nothing is asked for once `close` began.
+// polling after it was destroyed crashes the process, so nothing is asked for once `close` began; and a closed poller is
+// never freed (its `destroy` keeps the callback), so it is left holding nothing of ours.
 
 import { readSync, writeSync } from 'node:fs';
 import type { LinuxPortBinding } from '@serialport/bindings-cpp';
@@ -14,6 +15,7 @@ import type { LinuxPortBinding } from '@serialport/bindings-cpp';
 const POOL_BYTES = 16 * 1024;
 /** The kernel hands over at most 4 KB at once; below this much room a new pool is cheaper than small reads. */
 const MIN_ROOM = 1024;
+const NO_POOL: Buffer = Buffer.alloc(0);
 const READABLE = 1;
 const WRITABLE = 2;
 /** So many reads of zero bytes in a row are a line that was hung up. */
@@ -53,7 +55,7 @@ const UNUSED_SETTINGS = {
 export class TtyDescriptor {
   readonly #port: LinuxPortBinding;
   readonly #fd: number;
-  #pool = Buffer.alloc(0);
+  #pool = NO_POOL;
   #used = 0;
   #emptyReads = 0;
   #wanted = 0;
@@ -107,7 +109,11 @@ export class TtyDescriptor {
   /** Closes; idempotent. Never rejects: a descriptor whose device is gone may say so once more, which is no news. */
   close(): Promise<void> {
     this.#wanted = 0;
-    this.#closed ??= this.#port.close().catch(() => undefined);
+    if (!this.#closed) {
+      this.#closed = this.#port.close().catch(() => undefined);
+      this.#port.poller.removeAllListeners();
+      this.#pool = NO_POOL;
+    }
     return this.#closed;
   }
 

@@ -14,6 +14,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import type { SerialLinkConfig } from '../../../src/config/link-schema.js';
 import { systemClock } from '../../../src/core/clock.js';
@@ -336,5 +338,33 @@ test('fifty opens and closes leave no descriptor behind', async (t) => {
   const before = descriptors();
   for (let i = 0; i < 50; i++) await round();
   t.true(descriptors() <= before, `${before} descriptors before, ${descriptors()} after`);
+  rmSync(dir, { recursive: true });
+});
+
+/** What the process holds in buffers after a full garbage collection, KiB. */
+function buffersKiB(): number {
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  gc();
+  return Math.round(process.memoryUsage().arrayBuffers / 1024);
+}
+
+test.serial('a hundred unplugs leave no buffer of a closed port behind', async (t) => {
+  const dir = tempDir();
+  const link = join(dir, 'ttyDEVICE');
+  const opener = makeOpener(config(link), { ...deps, dev: dir });
+  const round = async (): Promise<void> => {
+    const pty = await openPty({ link });
+    const open = await openWatched(opener);
+    await pty.write('hello\n');
+    await eventually(() => open.bytes().length > 0, 'the line');
+    await pty.unplug();
+    await eventually(() => open.losses.length === 1, 'the loss');
+    await open.link.close();
+  };
+  await round();
+  const before = buffersKiB();
+  for (let i = 0; i < 100; i++) await round();
+  t.true(buffersKiB() - before < 200, `${before} KiB before, ${buffersKiB()} KiB after`); // a buffer is 16 KiB
   rmSync(dir, { recursive: true });
 });
