@@ -15,7 +15,7 @@ test.serial('without arguments the help is on stderr, exit code 64; --help is on
   t.deepEqual([bare.code, bare.out], [64, '']);
   t.deepEqual([help.code, help.err], [0, '']);
   t.is(bare.err, help.out);
-  for (const command of ['run', 'check', 'demo', 'init', 'ports', 'schema'])
+  for (const command of ['run', 'check', 'monitor', 'demo', 'init', 'ports', 'schema'])
     t.regex(help.out, new RegExp(`^  ${command} `, 'm'));
 });
 

@@ -148,6 +148,51 @@ const BUGS: readonly Bug[] = [
   },
 ];
 
+const WORKER = { isolation: 'worker' } as const;
+
+/** Bugs that nobody survives inline, each in a Worker of its own. */
+const CONTAINED: readonly Bug[] = [
+  {
+    title: 'loops for ever is ended after two seconds without progress, and its successor goes on',
+    settings: WORKER,
+    create: `() => ({ decode(frame) { if (String(frame) === '50 kg') for (;;); return { text: String(frame) }; } })`,
+    async ends(scene) {
+      await isEndedAndGoesOn(scene, /makes no progress/, 51);
+    },
+  },
+  {
+    title: 'eats memory is ended at its limit, and its successor goes on',
+    settings: WORKER,
+    create: `() => {
+      const eaten = [];
+      return { decode(frame) {
+        if (String(frame) === '50 kg') for (;;) eaten.push(new Array(10000).fill(frame.length));
+        return { text: String(frame) };
+      } };
+    }`,
+    async ends(scene) {
+      await isEndedAndGoesOn(scene, /more than 64 MB of memory/, 51);
+    },
+  },
+];
+
+/** The frame that kills is a dead letter, and the frames behind it are readings again. */
+async function isEndedAndGoesOn(
+  { t, gateway, subscriber, talk, shows }: Scene,
+  why: RegExp,
+  next: number,
+): Promise<void> {
+  const stop = talk();
+  await eventually(() => crashes(gateway).length === 1, 'the end of the Worker', 15_000);
+  const texts = (): string[] => subscriber.texts(`${BASE}/scale`).map((text) => JSON.parse(text).text);
+  await eventually(() => texts().some((text) => Number.parseInt(text, 10) > next + 20), 'readings afterwards', 15_000);
+  stop();
+  t.regex(crashes(gateway)[0]?.msg ?? '', why);
+  await shows('online');
+  t.is(crashes(gateway).length, 1);
+  t.log(`${texts().length} readings, 1 Worker ended: ${crashes(gateway)[0]?.msg}`);
+}
+
 function crashes(gateway: GatewayProcess): { readonly msg: string }[] {
   return gateway.log.filter(({ group, msg }) => group === 'scale' && msg.includes('thread crashed'));
 }
@@ -194,7 +239,9 @@ function sceneOf(t: ExecutionContext, gateway: GatewayProcess, subscriber: Subsc
   };
 }
 
-for (const { title, create, settings, env, ends } of BUGS) {
+const IN_A_WORKER = BUGS.map((bug) => ({ ...bug, title: `in a Worker ${bug.title}`, settings: WORKER }));
+
+for (const { title, create, settings, env, ends } of [...BUGS, ...CONTAINED, ...IN_A_WORKER]) {
   brokerTest(`a decoder that ${title}; its neighbour loses nothing`, async (t) => {
     const broker = await brokerFor(t);
     const subscriber = await subscriberFor(t, { port: broker.port });

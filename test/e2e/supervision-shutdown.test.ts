@@ -272,9 +272,7 @@ const SITUATIONS: readonly Situation[] = [
   },
   {
     title: 'a command hangs in a peer that reads nothing',
-    code: 1,
-    lastWords:
-      /^stopped with something left: .*cell\/send did not end \(writing command \S+\); 12 items left with cell\/send$/,
+    ...CLEAN,
     async prepare(stage) {
       return async (id) => {
         const device = await tcpDeviceFor(stage.t);
@@ -284,6 +282,26 @@ const SITUATIONS: readonly Situation[] = [
         const command = Buffer.alloc(512 * 1024, 'x');
         for (let n = 0; n < 20; n += 1) stage.subscriber.client.publish(`ferrule/${id}/cell/write`, command);
         await stage.subscriber.count(`ferrule/${id}/cell/response`, 20);
+        return { gateway };
+      };
+    },
+  },
+  {
+    title: 'a Worker hangs in its driver',
+    ...CLEAN,
+    async prepare(stage) {
+      const drivers_dir = driversFor(stage.t, { loops: '() => ({ decode() { for (;;); } })' });
+      return async (id) => {
+        const device = await tcpDeviceFor(stage.t);
+        const cell = { ...linkTo(device.port), driver: 'loops', isolation: 'worker' };
+        const config = { drivers_dir, gateway: { id, shutdown_deadline: 6000 } };
+        const gateway = await gatewayThatSays(
+          stage,
+          { id, url: stage.url, devices: { cell }, config },
+          'cell',
+          'online',
+        );
+        await say(await device.connection(), 'for ever\n');
         return { gateway };
       };
     },

@@ -111,27 +111,20 @@ test('commands in the lane at a shutdown are still written and answered', async 
   t.deepEqual(rig.relay.statuses(late.transaction), ['error']);
 });
 
-test('commands that a stuck line holds at the end of a shutdown are answered all the same', async (t) => {
+test('a stuck line does not hold up a shutdown: commands are answered, and fail-safe bytes that cannot leave are named', async (t) => {
   const rig = groupRig({ settings: { on_shutdown: Buffer.from('SAFE') } });
   await rig.settle();
   rig.far.stall();
   const commands = [command(), command(), command()];
   for (const each of commands) rig.device.deliver(each);
   await rig.settle();
-  const { ended, stuck } = await rig.end(2000);
-  t.false(ended);
-  t.deepEqual(
-    rig.relay.availability('scale'),
-    ['online', 'offline'],
-    'told by the cleanup, while the manager still hangs',
-  );
-  t.true(stuck.includes('send'));
-  await rig.clock.advance(5000);
+  t.true((await rig.end(2000)).ended);
+  t.deepEqual(rig.relay.availability('scale'), ['online', 'offline']);
+  t.truthy(rig.log.find(/on_shutdown bytes could not be written/));
   for (const { transaction } of commands) {
     t.is(rig.relay.statuses(transaction).filter((status) => FINAL.has(status)).length, 1);
   }
   t.deepEqual(rig.closes, [1]);
-  t.is(rig.relay.availability('scale').length, 2, 'and not again, when another group may be there');
 });
 
 test('a driver that throws on commands is told once, and every command is answered', async (t) => {

@@ -1,0 +1,46 @@
+import test from 'ava';
+import { limitMs } from '../../src/group/bounded-write.js';
+import { command, groupRig } from '../support/group-rig.js';
+
+test('a command to a device that takes no bytes is answered, and the link is opened anew', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const [first, second] = [command(), command()];
+  rig.device.deliver(first);
+  rig.device.deliver(second);
+  await rig.settle();
+  await rig.clock.advance(9_900);
+  t.deepEqual(rig.relay.statuses(first.transaction), ['accepted']);
+  await rig.clock.advance(2_000);
+  t.is(rig.relay.statuses(first.transaction).at(-1), 'error');
+  t.is(rig.relay.statuses(second.transaction).at(-1), 'error');
+  t.truthy(rig.log.find(/takes no bytes although its link is open/));
+  rig.far.release();
+  await rig.clock.advance(1_000);
+  t.is(rig.state, 'online');
+  t.is(rig.closes.length, 2, 'a second link');
+  const third = command();
+  rig.device.deliver(third);
+  await rig.settle();
+  t.is(rig.relay.statuses(third.transaction).at(-1), 'ok');
+  await rig.end();
+});
+
+test('a write that hangs at a shutdown costs half a second, and every command is answered', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const commands = Array.from({ length: 10 }, () => command());
+  for (const each of commands) rig.device.deliver(each);
+  await rig.settle();
+  const startedAt = rig.clock.now();
+  t.true((await rig.end()).ended);
+  t.true(rig.clock.now() - startedAt < 2_500, `${rig.clock.now() - startedAt} ms`);
+  for (const { transaction } of commands) t.is(rig.relay.statuses(transaction).at(-1), 'error');
+});
+
+test('a slow serial line has the time that its bytes take, and a socket the time that its own take', (t) => {
+  t.is(limitMs({ canPause: false }, 1000), 50_000);
+  t.is(limitMs({ canPause: true }, 100_000), 20_000);
+});
