@@ -7,8 +7,10 @@ export interface SignalHandlers {
   /** The second SIGTERM or SIGINT: somebody is impatient. */
   onImpatience(signal: NodeJS.Signals): void;
   onReload(): void;
-  /** An exception or rejection that nobody caught: a bug in Ferrule or a library. */
+  /** An exception that nobody caught: a bug in Ferrule or a library. What state things are in is not known. */
   onUncaught(error: unknown): void;
+  /** A promise that was rejected and that nobody looks at: a bug too, of a driver perhaps, but nothing was torn in two. */
+  onUnhandled(error: unknown): void;
 }
 
 /** Installs the handlers; answers how to take them out again. */
@@ -24,9 +26,10 @@ export function handleSignals(handlers: SignalHandlers): () => void {
   const reload = (): void => handlers.onReload();
   const uncaught = (error: unknown): void => handlers.onUncaught(error);
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
-  process.on('uncaughtException', uncaught).on('unhandledRejection', uncaught);
+  const unhandled = (error: unknown): void => handlers.onUnhandled(error);
+  process.on('uncaughtException', uncaught).on('unhandledRejection', unhandled);
   return () => {
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
-    process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught);
+    process.off('uncaughtException', uncaught).off('unhandledRejection', unhandled);
   };
 }

@@ -43,6 +43,20 @@ program
   });
 
 program
+  .command('monitor')
+  .description('show the line of a device of a running gateway live: bytes in and out, readings, answers')
+  .argument('<device>', 'name of the device, or <listener>/<peer>')
+  .option(...CONFIG_FLAG)
+  .option('--seconds <n>', 'end after so long (default: until Ctrl-C)')
+  .option('--json', 'one JSON object per message')
+  .action(async (device: string, given: { config?: string; seconds?: string; json?: boolean }) => {
+    const { runMonitor } = await import('./monitor.js');
+    const { config, seconds, json = false } = given;
+    const time = seconds === undefined ? {} : { seconds: Number(seconds) };
+    exitCode = await runMonitor({ ...here, path: config, device, json, ...time });
+  });
+
+program
   .command('demo')
   .description('try Ferrule with nothing else: embedded broker, virtual devices, readings live on the screen')
   .option('-p, --port <port>', 'port of the embedded broker (default: 1883, or a free one if that is taken)')

@@ -93,6 +93,11 @@ export function untilStopped(gateway: Gateway, log: Log, onReload: () => void = 
         );
         stop('internal error', EXIT.internal);
       },
+      onUnhandled: (error) =>
+        log.error(
+          { err: error },
+          'a rejected promise that nobody handles: a bug, in a driver if the stack names one; going on',
+        ),
     });
   });
 }

@@ -34,7 +34,8 @@ export interface BridgeControls extends ProcessControls {
 
 export type TapResult =
   | { readonly ok: true; readonly topic: string }
-  | { readonly ok: false; readonly why: 'no-such-device' | 'closing' }
+  | { readonly ok: false; readonly why: 'no-such-device' }
+  | { readonly ok: false; readonly why: 'closing' }
   /** A listener has no line of its own. */
   | { readonly ok: false; readonly why: 'is-listener'; readonly connections: readonly string[] };
 
@@ -90,7 +91,7 @@ async function tap(controls: BridgeControls, body: RequestBody): Promise<unknown
   const result = await controls.tapDevice(id, seconds);
   if (result.ok) return { id, topic: result.topic, seconds };
   if (result.why === 'no-such-device') throw unknownDevice(controls, id);
-  if (result.why === 'closing') throw new RequestError(`${id} is closing: nothing more goes over its line`);
+  if (result.why !== 'is-listener') throw new RequestError(`${id} is closing: nothing more goes over its line`);
   const open = result.connections.slice(0, LISTED_CHILDREN).join(', ') || 'none';
   throw new RequestError(`${id} is a listener: name one of its connections, ${id}/<peer>; open are ${open}`);
 }

@@ -180,6 +180,7 @@ export class CommsThreadGroup {
       lease: undefined,
       decoder: undefined,
       tap: undefined,
+      stuckOn: undefined,
       isSilent: false,
       isPaused: false,
       heardAt: 0,

@@ -122,6 +122,8 @@ export interface DeviceContext {
   decoder: DecodeHost | undefined;
   /** Set while the line is watched. */
   tap: Tap | undefined;
+  /** The link that has a write in it which does not end. */
+  stuckOn: Lease<Link> | undefined;
   /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
   isSilent: boolean;
   /** True while the receive thread has paused the link: who is not listened to is not silent. */

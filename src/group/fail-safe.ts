@@ -8,11 +8,13 @@ const LIMIT_MS = 1000;
 
 /** Writes them, if there are any; answers why they could not be written, or undefined. Never rejects. */
 export async function writeFailSafe(
-  ctx: Pick<DeviceContext, 'settings' | 'clock' | 'log' | 'flag' | 'lease'>,
+  ctx: Pick<DeviceContext, 'settings' | 'clock' | 'log' | 'flag' | 'lease' | 'stuckOn'>,
 ): Promise<string | undefined> {
   const bytes = ctx.settings.on_shutdown;
   if (bytes === undefined) return undefined;
   if (ctx.lease === undefined || !ctx.flag.isUp) return 'the link is down';
+  // Behind a write that does not end they would only be promised to the system.
+  if (ctx.stuckOn === ctx.lease) return 'the device takes no bytes';
   const done = new AbortController();
   const overrun = sleep(ctx.clock, LIMIT_MS, done.signal).then(() => 'overrun' as const);
   const outcome = await Promise.race([ctx.lease.resource.write(bytes), overrun]);

@@ -10,12 +10,14 @@ import type { Thread } from '../core/thread.js';
 import type { Link } from '../device/link.js';
 import type { Command } from '../device/message.js';
 import { answer } from './answer.js';
+import { type BoundedOutcome, writeBounded } from './bounded-write.js';
 import type { DecodeHost } from './decode-host.js';
 import type { DeviceContext, DownItem, UpItem } from './device-context.js';
 import { WorkerCrash } from './worker-crash.js';
 
 const HOLDER = 'send';
 const LOST = 'not sent: the link was lost while the command waited';
+const STUCK = 'not sent: the device keeps its link open but takes no bytes';
 
 export class SendThread {
   readonly #ctx: DeviceContext;
@@ -66,26 +68,26 @@ export class SendThread {
       const item = itemOf(down.poll());
       if (item?.kind === 'command') {
         thread.busy(`writing command ${item.transaction}`);
-        await this.#executeOrAnswer(item);
+        await this.#executeOrAnswer(item, thread);
       } else if (item !== undefined) {
         item.isWaiting = false;
         thread.busy(`writing ${item.why}`);
-        await this.#write(item.bytes);
+        await this.#write(item.bytes, thread);
       }
       thread.idle();
     }
   }
 
-  async #executeOrAnswer(command: Command): Promise<void> {
+  async #executeOrAnswer(command: Command, thread: Thread): Promise<void> {
     try {
-      await this.#execute(command);
+      await this.#execute(command, thread);
     } catch (error) {
       answer(this.#ctx, command, 'error', `the send thread crashed on this command: ${messageOf(error)}`);
       throw error;
     }
   }
 
-  async #execute(command: Command): Promise<void> {
+  async #execute(command: Command, thread: Thread): Promise<void> {
     const { clock, counters } = this.#ctx;
     counters.commands += 1;
     if (command.notAfter !== undefined && clock.wall() > command.notAfter) {
@@ -99,9 +101,10 @@ export class SendThread {
       return;
     }
     for (const [index, payload] of payloads.entries()) {
-      if ((await this.#write(payload)) === 'written') continue;
+      const outcome = await this.#write(payload, thread);
+      if (outcome === 'written') continue;
       const part = index === 0 ? '' : `; ${index} of ${payloads.length} parts had gone out`;
-      answer(this.#ctx, command, 'error', `${LOST}${part}`);
+      answer(this.#ctx, command, 'error', `${outcome === 'stuck' ? STUCK : LOST}${part}`);
       return;
     }
     answer(this.#ctx, command, 'sent');
@@ -129,12 +132,14 @@ export class SendThread {
     }
   }
 
-  async #write(bytes: Buffer): Promise<'written' | 'lost'> {
+  async #write(bytes: Buffer, thread: Thread): Promise<BoundedOutcome> {
     const { lease, flag, counters, clock } = this.#ctx;
     if (lease === undefined || !flag.isUp) return 'lost';
+    if (this.#ctx.stuckOn === lease) return 'stuck';
     this.#writingTo = lease;
     try {
-      const outcome = await lease.resource.write(bytes);
+      const outcome = await writeBounded(lease.resource, bytes, clock, thread.finishSignal);
+      if (outcome === 'stuck') this.#complain(lease, bytes);
       if (outcome === 'written') {
         counters.bytesOut += bytes.length;
         this.#ctx.tap?.take('out', bytes, clock.wall());
@@ -144,6 +149,18 @@ export class SendThread {
       this.#writingTo = undefined;
       if (this.#ctx.lease !== lease) lease.leave(HOLDER);
     }
+  }
+
+  /** The device keeps its link and takes nothing: what waits is answered, and the link is opened anew. */
+  #complain(lease: Lease<Link>, bytes: Buffer): void {
+    const { log, managing } = this.#ctx;
+    this.#ctx.stuckOn = lease;
+    const reason = 'the device takes no bytes';
+    log.warn(
+      { thread: HOLDER, bytes: bytes.length },
+      `${reason} although its link is open: closing it and opening it again`,
+    );
+    managing.put({ kind: 'restart', reason });
   }
 
   /** What waits was meant for this link; a command must not reach a device that has come back much later. */

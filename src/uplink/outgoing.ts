@@ -1,7 +1,15 @@
 // Turns what device groups send up into outbox entries: the topic, the payload, QoS and retain of each kind of message, as
 // users see them. Routes are kept per device, because a route remembers its packed header.
 
-import type { BridgeResponseUp, DeadLetterUp, EventUp, ReadingsUp, ResponseUp, TapUp, UpMessage } from '../device/message.js';
+import type {
+  BridgeResponseUp,
+  DeadLetterUp,
+  EventUp,
+  ReadingsUp,
+  ResponseUp,
+  TapUp,
+  UpMessage,
+} from '../device/message.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import { printable } from './printable.js';
 import type { PublishRoute } from './publish-packet.js';

@@ -22,6 +22,12 @@ function rig(overrides: Partial<BridgeControls> = {}): Rig {
     devices: () => [{ name: 'scale', state: 'online' }],
     threads: () => [],
     restartDevice: (name) => name === 'scale' && calls.push(`restart ${name}`) > 0,
+    tapDevice: (id, seconds) => {
+      calls.push(`tap ${id} ${seconds}`);
+      return Promise.resolve(
+        id === 'scale' ? { ok: true, topic: `${BASE}/${id}/tap` } : { ok: false, why: 'no-such-device' },
+      );
+    },
     setLogLevel: (level) => void calls.push(`level ${level}`),
     reload: () => Promise.resolve({ added: [] }),
     restart: () => void calls.push('restart'),
@@ -85,6 +91,44 @@ test('a device is restarted by its name, in the long and in the short form', asy
   t.is(answer.error, 'no device "../etc"; there are scale');
 });
 
+test('a tap is answered with its topic and its time, a minute if none is asked for', async (t) => {
+  const { ask, calls } = rig();
+  const answer = await ask('device/tap', '{"id":"scale","transaction":"m1"}');
+  t.deepEqual(answer, {
+    status: 'ok',
+    data: { id: 'scale', topic: `${BASE}/scale/tap`, seconds: 60 },
+    transaction: 'm1',
+  });
+  t.is((await ask('device/tap', '{"id":"scale","seconds":0}')).status, 'ok');
+  t.deepEqual(calls, ['tap scale 60', 'tap scale 0']);
+});
+
+for (const [what, request, sentence] of [
+  ['of nothing', '{"seconds":5}', /"id" is missing/],
+  ['of a device that is not there', '{"id":"scael"}', /^no device "scael"; there are scale$/],
+  [
+    'longer than ten minutes',
+    '{"id":"scale","seconds":601}',
+    /"seconds": expected a number from 0 \(stop\) to 600, got 601/,
+  ],
+  ['for a time in words', '{"id":"scale","seconds":"60"}', /expected a number .*, got "60"/],
+  ['for a negative time', '{"id":"scale","seconds":-1}', /expected a number .*, got -1/],
+] as const) {
+  test(`a tap ${what} is refused in a sentence`, async (t) => {
+    const answer = await rig().ask('device/tap', request);
+    t.is(answer.status, 'error');
+    t.regex(String(answer.error), sentence);
+  });
+}
+
+test('a tap of a listener names its connections; one of a device that closes says so', async (t) => {
+  const connections = ['cells/a', 'cells/b'];
+  const listener = rig({ tapDevice: () => Promise.resolve({ ok: false, why: 'is-listener', connections }) });
+  t.regex(String((await listener.ask('device/tap', '"cells"')).error), /cells\/<peer>; open are cells\/a, cells\/b/);
+  const closing = rig({ tapDevice: () => Promise.resolve({ ok: false, why: 'closing' }) });
+  t.regex(String((await closing.ask('device/tap', '"scale"')).error), /scale is closing/);
+});
+
 test('the log level is set by name only', async (t) => {
   const { ask, calls } = rig();
   t.is((await ask('options', '{"log_level":"debug"}')).status, 'ok');
@@ -125,7 +169,7 @@ test('whatever is asked, there is exactly one answer, and nothing else happens',
       t.true(answer.status === 'ok' || answer.status === 'error');
       t.is(answers.length, 1);
       t.false(/[+#]/.test(answers[0]?.path ?? ''));
-      t.true(calls.every((call) => call.startsWith('level')));
+      t.true(calls.every((call) => /^(?:level|tap)/.test(call)));
     }),
     { numRuns: 300 },
   );

@@ -57,3 +57,13 @@ test('states and events are news: urgent, and forgotten with the session', (t) =
   t.like(event, { urgent: 'news', route: { topic: 'base/bridge/event', qos: 0, retain: false } });
   t.deepEqual(body(event), { event: 'state', device: 'scale' });
 });
+
+test('a tapped line goes to the tap topic, not kept, its bytes as hex and as text that hides nothing', (t) => {
+  const bytes = Buffer.from('12\\5 \xb0C\x1b\t\r\n', 'latin1');
+  const tap = { kind: 'tap', device: 'scale', direction: 'in', bytes, at: 7, dropped: 3 } as const;
+  const entry = outgoing.entry(tap);
+  t.like(entry.route, { topic: 'base/scale/tap', qos: 0, retain: false });
+  t.is(entry.urgent, 'news');
+  const text = '12\\\\5 \\xb0C\\x1b\\t\\r\\n';
+  t.deepEqual(body(entry), { at: 7, direction: 'in', hex: bytes.toString('hex'), text, dropped: 3 });
+});

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { makeTopics } from '../../src/uplink/topics.js';
 
-const RESERVED = ['bridge', 'set', 'get', 'write', 'response', 'availability', 'dead_letter', 'health'];
+const RESERVED = ['bridge', 'set', 'get', 'write', 'response', 'availability', 'dead_letter', 'tap', 'health'];
 const segment = fc
   .string({ minLength: 1, maxLength: 8 })
   .filter((text) => !/[+#/\0]/.test(text) && !RESERVED.includes(text));
@@ -15,6 +15,7 @@ test('every device has its topics below the base', (t) => {
   t.is(topics.availability('scale'), 'ferrule/line-3/scale/availability');
   t.is(topics.response('scale'), 'ferrule/line-3/scale/response');
   t.is(topics.deadLetter('scale'), 'ferrule/line-3/scale/dead_letter');
+  t.is(topics.tap('sensors/10.0.0.7-4001'), 'ferrule/line-3/sensors/10.0.0.7-4001/tap');
   t.is(topics.bridge.state, 'ferrule/line-3/bridge/state');
   t.is(topics.bridge.response('device/get'), 'ferrule/line-3/bridge/response/device/get');
 });

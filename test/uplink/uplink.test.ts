@@ -100,6 +100,25 @@ test('events are told while there is a session, and not kept for the next', asyn
   t.deepEqual(rig.session.on('base/bridge/event'), ['{"event":"state","n":1000}']);
 });
 
+test('tapped lines are told while there is a session, and not kept for the next', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  const tap = (text: string) =>
+    rig.uplink.relay.offer({
+      kind: 'tap',
+      device: 'scale',
+      direction: 'in',
+      bytes: Buffer.from(text),
+      at: 1,
+      dropped: 0,
+    });
+  for (let n = 0; n < 1000; n += 1) t.is(tap('old'), 'taken');
+  t.is(rig.uplink.group.view().counters.queuedBytes, 0);
+  await rig.comeBack();
+  t.is(tap('new'), 'taken');
+  await rig.clock.settle();
+  t.deepEqual(rig.session.on('base/scale/tap'), ['{"at":1,"direction":"in","hex":"6e6577","text":"new","dropped":0}']);
+});
+
 test('commands reach the receive thread in order', async (t) => {
   const rig = await UplinkRig.start(t);
   for (const payload of ['1', '2', '3']) rig.session.receive('base/scale/set', payload);
