@@ -148,6 +148,26 @@ const BUGS: readonly Bug[] = [
   },
 ];
 
+/** Inline only: in a Worker the same ends the Worker. */
+const LOOSE: readonly Bug[] = [
+  {
+    title: 'leaves a rejected promise that nobody handles is named in the log, and everything goes on',
+    create: `() => {
+      Promise.reject(new Error('left alone'));
+      return { decode: (frame) => ({ text: String(frame) }) };
+    }`,
+    async ends({ t, gateway, subscriber, talk, shows }) {
+      const stop = talk();
+      await subscriber.count(`${BASE}/scale`, 20);
+      stop();
+      await shows('online');
+      const line = await gateway.waitForLog('a rejected promise that nobody handles');
+      t.regex(JSON.stringify(line.err), /left alone/);
+      t.deepEqual(crashes(gateway), []);
+    },
+  },
+];
+
 const WORKER = { isolation: 'worker' } as const;
 
 /** Bugs that nobody survives inline, each in a Worker of its own. */
@@ -241,7 +261,7 @@ function sceneOf(t: ExecutionContext, gateway: GatewayProcess, subscriber: Subsc
 
 const IN_A_WORKER = BUGS.map((bug) => ({ ...bug, title: `in a Worker ${bug.title}`, settings: WORKER }));
 
-for (const { title, create, settings, env, ends } of [...BUGS, ...CONTAINED, ...IN_A_WORKER]) {
+for (const { title, create, settings, env, ends } of [...BUGS, ...LOOSE, ...CONTAINED, ...IN_A_WORKER]) {
   brokerTest(`a decoder that ${title}; its neighbour loses nothing`, async (t) => {
     const broker = await brokerFor(t);
     const subscriber = await subscriberFor(t, { port: broker.port });
