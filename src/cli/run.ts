@@ -3,7 +3,7 @@
 
 import { RequestError } from '../control/requests.js';
 import { systemClock } from '../core/clock.js';
-import { FerruleError } from '../core/errors.js';
+import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { Gateway, type GatewayReport, type ReloadReport } from '../gateway.js';
 import { handleSignals } from '../signals.js';
@@ -41,12 +41,19 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
         restart: () => process.kill(process.pid, 'SIGTERM'),
       },
     });
-    return await untilStopped(gateway, log, () => void reload(gateway, place, log).catch(() => {}));
+    return await untilStopped(gateway, log, () => reloadOnSignal(gateway, place, log));
   } catch (error) {
     if (!(error instanceof FerruleError)) throw error;
     log.error({ err: error }, error.message);
     return EXIT.config;
   }
+}
+
+/** Nobody waits for an answer here: what `reload` has not logged itself is logged. */
+function reloadOnSignal(gateway: Gateway, place: ConfigPlace, log: Log): void {
+  reload(gateway, place, log).catch((error: unknown) => {
+    if (!(error instanceof RequestError)) log.error({ err: error }, `reload failed: ${messageOf(error)}`);
+  });
 }
 
 /** Reads the config again and applies it. A bad one changes nothing, is logged, and rejects with what is wrong. */
