@@ -4,28 +4,51 @@
 //   config -> plans (driver + options per device) -> registry, uplink, commands -> one group per device
 
 import { randomUUID } from 'node:crypto';
+import { type ConfigOrigin, describeChanges, deviceOrigin, PLAIN_ORIGIN } from './config/config-origin.js';
 import type { LinkConfig } from './config/link-schema.js';
 import { formatLink } from './config/link-string.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
-import { bridgeApi, noProcess, type ProcessControls, type TapResult } from './control/bridge-api.js';
+import { bridgeApi, type LogLevel, noProcess, type ProcessControls, type TapResult } from './control/bridge-api.js';
 import { Commands } from './control/commands.js';
+import {
+  type DeviceHealth,
+  groupHealthOf,
+  type Health,
+  type HealthInput,
+  healthOf,
+  retainedHealth,
+  spoolHealthOf,
+} from './control/health.js';
+import { type HealthReport, healthReportOf } from './control/health-report.js';
 import { type DeviceFacts, Inventory } from './control/inventory.js';
+import { LogRelay } from './control/log-relay.js';
 import { Requests } from './control/requests.js';
+import { busyLimitMs, stuckThreads } from './control/stuck-threads.js';
 import type { Clock } from './core/clock.js';
 import type { Log } from './core/log.js';
+import { Presence } from './core/presence.js';
 import { type ShutdownReport, ThreadRegistry } from './core/thread-registry.js';
-import type { DownMessage } from './device/message.js';
+import type { DownMessage, TapMode } from './device/message.js';
 import type { PlannedDevice } from './device/plan-devices.js';
+import { deviceFigures } from './group/device-figures.js';
 import { type DeviceChanges, type DeviceGroup, DeviceSet, hasPeers } from './group/device-set.js';
 import { ServerManager } from './group/server-manager.js';
-import { EMBEDDED_VERSION, type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-broker.js';
+import type { GatewayFigures } from './http/gateway-view.js';
+import { HttpDoor } from './http/http-door.js';
+import { sessionOptions, spoolOptions } from './uplink/config-options.js';
+import { type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-broker.js';
 import { makeTopics, type Topics } from './uplink/topics.js';
-import { Uplink, type UplinkOptions } from './uplink/uplink.js';
+import { Uplink } from './uplink/uplink.js';
+
+/** How much of a shutdown the broker has to take what is queued; then the rest goes to the disk, and goodbye is said. */
+const UPLINK_SHARE = 0.75;
 
 export interface GatewayOptions {
   readonly config: Config;
   readonly devices: readonly PlannedDevice[];
+  /** Where parts of the config came from; default: all from the user's files. */
+  readonly origin?: ConfigOrigin;
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
@@ -51,30 +74,56 @@ export class Gateway {
   /** URL of the broker in use; of the embedded one, where it really listens. */
   readonly brokerUrl: string;
   readonly #options: GatewayOptions;
+  readonly #log: LogRelay;
+  readonly #commands: Commands;
   readonly #uplink: Uplink;
+  readonly #http: HttpDoor;
+  readonly #presence = new Presence();
   readonly #inventory: Inventory;
   readonly #set: DeviceSet;
   readonly #broker: EmbeddedBroker | undefined;
   #config: Config;
+  #origin: ConfigOrigin;
   #reloading: Promise<unknown> = Promise.resolve();
+  #isStarted = false;
 
   private constructor(options: GatewayOptions, broker: EmbeddedBroker | undefined) {
-    const { config, clock, log } = options;
-    this.#options = options;
+    const { config, clock } = options;
+    const log = new LogRelay({ log: options.log, clock, publish: (line) => void this.#uplink.relay.offer(line) });
+    this.#log = log;
+    this.#options = { ...options, log };
     this.#config = config;
+    this.#origin = options.origin ?? PLAIN_ORIGIN;
     this.#broker = broker;
     this.brokerUrl = broker?.url ?? config.mqtt.url;
     this.registry = new ThreadRegistry(clock);
     this.topics = makeTopics(config.mqtt.base_topic);
+    this.#commands = this.#makeCommands();
     this.#uplink = this.#makeUplink(broker);
-    this.#set = new DeviceSet({ clock, log, registry: this.registry, relay: this.#uplink.relay });
+    this.#set = new DeviceSet({
+      clock,
+      log,
+      registry: this.registry,
+      relay: this.#uplink.relay,
+      uplink: this.#presence,
+    });
+    this.#http = new HttpDoor({
+      clock,
+      log,
+      gateway: {
+        report: () => this.healthReport(),
+        figures: () => this.#figures(),
+        watchLatency: (watcher) => this.#uplink.watchLatency(watcher),
+      },
+    });
     this.#inventory = new Inventory({
       clock,
       registry: this.registry,
-      names: () => this.#set.devices.map(({ plan }) => plan.name),
+      names: () => Object.keys(this.#config.devices),
       facts: (device) => this.#facts(device),
       dropped: (device) => this.#uplink.dropped(device),
       publishDevices: (payload) => this.#uplink.publishState(this.topics.bridge.devices, payload),
+      publishHealth: () => this.#uplink.publishState(this.topics.bridge.health, retainedHealth(this.health())),
       publishEvent: (event) => this.#uplink.relay.offer(event),
     });
   }
@@ -95,45 +144,67 @@ export class Gateway {
     return this.#uplink.isOnline;
   }
 
+  /** How the gateway, its broker and its devices are. */
+  health(): Health {
+    return healthOf(this.#healthInput());
+  }
+
+  /** The same, device by device, and whether it is alive and ready. */
+  healthReport(): HealthReport {
+    const stuck = stuckThreads(this.registry.snapshot(), busyLimitMs(this.#config));
+    return healthReportOf({ ...this.#healthInput(), isStarted: this.#isStarted, stuck });
+  }
+
   /** The group of a device, for those who watch it. */
   device(name: string): DeviceGroup | undefined {
     return this.#set.get(name);
   }
 
   /** Applies a new config: only devices whose part has changed are stopped and started. One reload at a time. */
-  reload(config: Config, devices: readonly PlannedDevice[]): Promise<ReloadReport> {
-    const result = this.#reloading.then(() => this.#apply(config, devices));
+  reload(
+    config: Config,
+    devices: readonly PlannedDevice[],
+    origin: ConfigOrigin = PLAIN_ORIGIN,
+  ): Promise<ReloadReport> {
+    const result = this.#reloading.then(() => this.#apply(config, devices, origin));
     this.#reloading = result.catch(() => {});
     return result;
   }
 
   /** The coordinated shutdown: devices first, then the uplink, under one deadline. Never rejects; idempotent. */
   async stop(reason: string): Promise<GatewayReport> {
-    const report = await this.registry.shutdown(this.#config.gateway.shutdown_deadline, reason);
+    const { shutdown_deadline } = this.#config.gateway;
+    this.#uplink.finishBy(this.#options.clock.now() + shutdown_deadline * UPLINK_SHARE);
+    const report = await this.registry.shutdown(shutdown_deadline, reason);
     const undelivered = this.#uplink.leftovers();
     this.#inventory.close();
+    await this.#http.close();
     await this.#broker?.close();
     return { ...report, undelivered };
   }
 
   async #start(): Promise<void> {
-    const { devices } = this.#options;
+    const { devices, config } = this.#options;
+    await this.#http.apply(config.http);
     for (const device of devices) this.#subscribe(device);
     this.#publishInfo();
     this.#uplink.start();
     await this.#set.apply(devices);
+    this.#isStarted = true;
     this.#inventory.flush();
   }
 
-  async #apply(config: Config, devices: readonly PlannedDevice[]): Promise<ReloadReport> {
+  async #apply(config: Config, devices: readonly PlannedDevice[], origin: ConfigOrigin): Promise<ReloadReport> {
     if (this.registry.isShuttingDown) return { added: [], changed: [], removed: [], needRestart: [] };
     const needRestart = changedSections(this.#config, config);
     const before = this.#set.devices;
+    this.#config = { ...config, gateway: this.#config.gateway, mqtt: this.#config.mqtt, spool: this.#config.spool };
+    this.#origin = origin;
+    await this.#http.apply(config.http);
     const changes = await this.#set.apply(devices);
     const isNew = new Set([...changes.added, ...changes.changed]);
     for (const device of before) this.#unsubscribe(device, devices);
     for (const device of devices) if (isNew.has(device.plan.name)) this.#subscribe(device);
-    this.#config = { ...config, gateway: this.#config.gateway, mqtt: this.#config.mqtt, spool: this.#config.spool };
     this.#publishInfo();
     this.#inventory.flush();
     return { ...changes, needRestart };
@@ -151,18 +222,66 @@ export class Gateway {
   }
 
   #publishInfo(): void {
-    const info = { version: this.#options.version, config: redact(this.#config) };
+    const changes = describeChanges(this.#origin);
+    const info = {
+      version: this.#options.version,
+      // What is read once, at the start, stands where it stood then.
+      config: redact(this.#config, [...(this.#options.origin?.secrets ?? []), ...this.#origin.secrets]),
+      ...(changes && { changed_over_mqtt: changes }),
+    };
     this.#uplink.publishState(this.topics.bridge.info, JSON.stringify(info));
   }
 
   #facts(device: string): DeviceFacts | undefined {
-    const plan = this.#set.plan(device);
-    return plan && { driver: plan.driverName, link: shortLink(plan.link) };
+    const config = Object.hasOwn(this.#config.devices, device) ? this.#config.devices[device] : undefined;
+    if (config === undefined) return undefined;
+    const { driver, link, enabled } = config;
+    const more = { ...deviceOrigin(this.#origin, device), ...this.#details(device) };
+    return { driver, link: shortLink(link), isDisabled: !enabled, more };
   }
 
-  #makeUplink(broker: EmbeddedBroker | undefined): Uplink {
-    const { config, clock, log } = this.#options;
-    const commands = new Commands({
+  /** What a session's driver knows of the device behind the wire. */
+  #details(device: string): { readonly details?: Readonly<Record<string, unknown>> } {
+    const group = this.#set.get(device);
+    const details = group instanceof ServerManager ? undefined : group?.details;
+    return details === undefined ? {} : { details };
+  }
+
+  #healthInput(): HealthInput {
+    const names = Object.keys(this.#config.devices);
+    return {
+      isShuttingDown: this.registry.isShuttingDown,
+      broker: groupHealthOf(this.#uplink.group.state),
+      devices: names.map((name) => this.#deviceHealth(name)),
+      dropped: names.reduce((sum, name) => sum + this.#uplink.dropped(name), 0),
+      spool: spoolHealthOf(this.#uplink.figures),
+    };
+  }
+
+  #figures(): GatewayFigures {
+    return {
+      version: this.#options.version,
+      isReady: this.healthReport().ready,
+      devices: Object.entries(this.#config.devices).map(([name, { enabled }]) => {
+        const device = this.#set.get(name);
+        const figures = device === undefined ? undefined : deviceFigures(device);
+        return { name, figures, isDisabled: !enabled, dropped: this.#uplink.dropped(name) };
+      }),
+      uplink: this.#uplink.figures,
+      spoolLimitBytes: this.#config.spool.max_size,
+      commands: this.#commands,
+    };
+  }
+
+  #deviceHealth(name: string): DeviceHealth {
+    const group = this.registry.get(name);
+    if (group !== undefined) return { name, ...groupHealthOf(group.state) };
+    return { name, state: this.#config.devices[name]?.enabled === false ? 'disabled' : 'closed', reason: '' };
+  }
+
+  #makeCommands(): Commands {
+    const { clock, log } = this.#options;
+    return new Commands({
       clock,
       log,
       registry: this.registry,
@@ -170,6 +289,10 @@ export class Gateway {
       relay: () => this.#uplink.relay,
       makeTransaction: randomUUID,
     });
+  }
+
+  #makeUplink(broker: EmbeddedBroker | undefined): Uplink {
+    const { config, clock, log } = this.#options;
     const requests = this.#makeRequests();
     return new Uplink({
       clock,
@@ -178,31 +301,51 @@ export class Gateway {
       topics: this.topics,
       session: sessionOptions(config, broker),
       reconnect: config.mqtt.reconnect,
-      spool: config.spool,
+      spool: spoolOptions(config, broker),
+      presence: this.#presence,
       onDrops: () => this.#inventory.refresh(),
       onFarewell: () => this.#inventory.flush(),
       onMessage: (message) => {
-        if (!requests.take(message)) commands.take(message);
+        if (!requests.take(message)) this.#commands.take(message);
       },
     });
   }
 
-  async #tap(id: string, seconds: number): Promise<TapResult> {
+  async #tap(id: string, seconds: number, mode: TapMode): Promise<TapResult> {
     const device = this.#set.find(id);
     if (device === undefined) return { ok: false, why: 'no-such-device' };
     if (device instanceof ServerManager) return { ok: false, why: 'is-listener', connections: device.connectionIds };
-    if (seconds === 0) await device.stopTap();
-    else if (!(await device.startTap(seconds))) return { ok: false, why: 'closing' };
-    return { ok: true, topic: this.topics.tap(id) };
+    if (seconds === 0) await device.stopTap(mode);
+    else if (!(await device.startTap(seconds, mode))) return { ok: false, why: 'closing' };
+    if (mode === 'lines') return { ok: true, topic: this.topics.tap(id) };
+    return { ok: true, topic: this.topics.rawTap(id), source: this.#sourceOf(id) };
+  }
+
+  /** What a recording says of where its bytes come from; a connection has everything of its listener. */
+  #sourceOf(id: string): Readonly<Record<string, unknown>> {
+    const owner = this.#set.devices.find(({ plan: { name } }) => id === name || id.startsWith(`${name}/`));
+    if (owner === undefined) return {};
+    const { name, driverName, framing, link } = owner.plan;
+    const secrets = this.#origin.secrets.flatMap(([, device, ...path]) => (device === name ? [path] : []));
+    const source = { driver: driverName, link: formatLink(link), framing, options: owner.config.options ?? {} };
+    return redact(source, secrets);
+  }
+
+  /** Of the process's log; `bridge/logging` tells the same from now on. */
+  #setLogLevel(level: LogLevel): void {
+    (this.#options.process ?? noProcess).setLogLevel(level);
+    this.#log.setLevel(level);
   }
 
   #makeRequests(): Requests {
     const controls = {
       ...(this.#options.process ?? noProcess),
+      setLogLevel: (level: LogLevel) => this.#setLogLevel(level),
+      health: () => this.health(),
       devices: () => this.#inventory.list(),
       threads: () => this.registry.snapshot(),
       restartDevice: (name: string) => this.#set.restart(name, 'restart requested'),
-      tapDevice: (id: string, seconds: number) => this.#tap(id, seconds),
+      tapDevice: (id: string, seconds: number, mode: TapMode) => this.#tap(id, seconds, mode),
     };
     return new Requests({
       log: this.#options.log,
@@ -222,22 +365,4 @@ function changedSections(before: Config, after: Config): string[] {
 /** Where a device is, without the settings. */
 function shortLink(link: LinkConfig): string {
   return formatLink(link).replace(/\?.*$/, '');
-}
-
-function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefined): UplinkOptions['session'] {
-  const { username, password, ca, cert, key } = mqtt;
-  return {
-    url: broker?.url ?? mqtt.url,
-    version: broker === undefined ? mqtt.version : EMBEDDED_VERSION,
-    clientId: mqtt.client_id,
-    keepaliveSeconds: Math.ceil(mqtt.keepalive / 1000),
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    tls: {
-      rejectUnauthorized: mqtt.reject_unauthorized,
-      ...(ca !== undefined && { ca: Buffer.from(ca) }),
-      ...(cert !== undefined && { cert: Buffer.from(cert) }),
-      ...(key !== undefined && { key: Buffer.from(key) }),
-    },
-  };
 }

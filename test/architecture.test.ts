@@ -26,6 +26,7 @@ const APART: readonly (readonly [string, string])[] = [['uplink', 'group']];
 const HIDDEN_CLOCKS: Readonly<Record<string, string>> = {
   'src/core/clock.ts': 'the system clock itself',
   'src/cli/run.ts': 'keeps the daemon alive: the timers of the Clock do not',
+  'src/cli/until-signal.ts': 'keeps a command alive: the timers of the Clock do not',
 };
 
 const HIDDEN_CLOCK = /\b(?:Date\.now|Math\.random|setTimeout|setInterval)\b/;
@@ -125,12 +126,18 @@ function uses(sources: Sources, pattern: RegExp, isAllowed: (path: string) => bo
     );
 }
 
+/** Libraries that a driver is made of. */
+const DRIVER_LIBRARIES: readonly string[] = ['firmata-io', 'johnny-five'];
+
 function driverTroubles(sources: Sources): string[] {
   const isFree = (specifier: string): boolean =>
     specifier === 'ferrule/driver' || specifier.startsWith('node:') || builtinModules.includes(specifier);
+  // A driver that is more than one noun has a folder of parts beside it; parts may be shared.
+  const isPart = (path: string, specifier: string): boolean =>
+    specifier.startsWith('.') && /^devices\/[\w-]+\//.test(localImports(path, `import '${specifier}'`)[0] ?? '');
   return [...sources].flatMap(([path, text]) =>
     importsOf(text)
-      .filter((specifier) => !isFree(specifier))
+      .filter((specifier) => !isFree(specifier) && !DRIVER_LIBRARIES.includes(specifier) && !isPart(path, specifier))
       .map((specifier) => `${path} imports ${specifier}`),
   );
 }
@@ -246,6 +253,12 @@ test('the checker finds hidden clocks, process listeners, the console and foreig
   );
   const drivers = new Map([
     ['devices/x.ts', "import { z } from 'zod';\nimport fs from 'node:fs';\nimport d from 'ferrule/driver';"],
+    ['devices/y.ts', "import './y/part.js';\nimport './x.js';"],
+    ['devices/y/part.ts', "import '../z/shared.js';\nimport '../../src/core/clock.js';"],
   ]);
-  t.deepEqual(driverTroubles(drivers), ['devices/x.ts imports zod']);
+  t.deepEqual(driverTroubles(drivers), [
+    'devices/x.ts imports zod',
+    'devices/y.ts imports ./x.js',
+    'devices/y/part.ts imports ../../src/core/clock.js',
+  ]);
 });

@@ -1,10 +1,15 @@
-// `ferrule ports`: which serial ports there are, how to name them in a config, and who holds them.
+// `ferrule ports`: which serial ports there are, how to name them in a config, and who holds them; with `--udev`, rules that give
+// them names which stay.
 
-import { listPortsWithHolders, type SerialPortInfo, type SystemRoots } from '../device/ports.js';
+import { listPorts, listPortsWithHolders, type SerialPortInfo, type SystemRoots } from '../device/ports.js';
+import { udevPlace } from './udev-place.js';
+import { udevRules } from './udev-rules.js';
 
 export interface PortsOptions extends SystemRoots {
   /** One JSON array instead of a table. */
   readonly json: boolean;
+  /** udev rules instead of a table. */
+  readonly udev?: boolean;
 }
 
 const NONE = [
@@ -17,9 +22,18 @@ const NONE = [
 
 /** Prints the ports line by line; answers the exit code, always 0: no ports is an answer too. */
 export async function runPorts(out: (line: string) => void, options: PortsOptions): Promise<number> {
+  if (options.udev) return printRules(out, options);
   const ports = await listPortsWithHolders(options);
   if (options.json) out(JSON.stringify(ports, null, 2));
   else for (const line of ports.length > 0 ? table(ports) : NONE) out(line);
+  return 0;
+}
+
+async function printRules(out: (line: string) => void, roots: SystemRoots): Promise<number> {
+  const ports = await listPorts(roots);
+  const placed = await Promise.all(ports.map(async (port) => ({ port, place: await udevPlace(port.path, roots) })));
+  // What is no rule is a comment, so that the output is a rules file in any case.
+  for (const line of placed.length > 0 ? udevRules(placed) : NONE.map((words) => `# ${words}`)) out(line);
   return 0;
 }
 

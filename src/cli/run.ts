@@ -2,14 +2,19 @@
 // SIGHUP reads the config again.
 
 import { RequestError } from '../control/requests.js';
+import { busyLimitMs } from '../control/stuck-threads.js';
 import { systemClock } from '../core/clock.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { Gateway, type GatewayReport, type ReloadReport } from '../gateway.js';
 import { handleSignals } from '../signals.js';
+import { DeviceChanges } from './device-changes.js';
 import { EXIT } from './exit-codes.js';
-import { makeLog } from './make-log.js';
-import { type ConfigPlace, readConfig } from './read-config.js';
+import { LiveConfig } from './live-config.js';
+import { type DaemonLog, makeLog } from './make-log.js';
+import type { ConfigPlace, GoodConfig } from './read-config.js';
+import { ServiceNotify } from './service-notify.js';
+import { UpdateLock } from './update-lock.js';
 import { version } from './version.js';
 
 export interface RunOptions extends ConfigPlace {
@@ -20,28 +25,26 @@ export interface RunOptions extends ConfigPlace {
 
 /** Runs the daemon; gives the exit code. */
 export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Promise<number> {
-  const read = await readConfig(place);
-  if (!read.ok) {
-    for (const line of read.lines) err(line);
+  const live = await LiveConfig.open({ place });
+  if (!(live instanceof LiveConfig)) {
+    for (const line of live.lines) err(line);
     return EXIT.config;
   }
-  const { config, devices, file } = read;
+  const { config, file } = live.current;
   const log = await makeLog({ level: config.log.level, isTerminal });
   log.info({ version, pid: process.pid, node: process.version, config: file }, `ferrule ${version} starts`);
+  await live.tellTroubles(log, systemClock.wall());
   try {
-    const gateway: Gateway = await Gateway.start({
-      config,
-      devices,
-      clock: systemClock,
+    const service = await openService(place, log);
+    const lock = await UpdateLock.open({ env: place.env, log });
+    const gateway = await startGateway(live, log, service);
+    service.ready(gateway, () => busyLimitMs(live.current.config));
+    return await untilStopped(
+      heldFromUpdates(gateway, lock),
       log,
-      version,
-      process: {
-        setLogLevel: (level) => log.setLevel(level),
-        reload: () => reload(gateway, place, log),
-        restart: () => process.kill(process.pid, 'SIGTERM'),
-      },
-    });
-    return await untilStopped(gateway, log, () => reloadOnSignal(gateway, place, log));
+      () => reloadOnSignal(gateway, live, log, service),
+      (reason) => service.stopping(reason, config.gateway.shutdown_deadline),
+    );
   } catch (error) {
     if (!(error instanceof FerruleError)) throw error;
     log.error({ err: error }, error.message);
@@ -49,22 +52,68 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   }
 }
 
-/** Nobody waits for an answer here: what `reload` has not logged itself is logged. */
-function reloadOnSignal(gateway: Gateway, place: ConfigPlace, log: Log): void {
-  reload(gateway, place, log).catch((error: unknown) => {
-    if (!(error instanceof RequestError)) log.error({ err: error }, `reload failed: ${messageOf(error)}`);
+/** What stops a gateway, with balena's updates kept away while it drains: its own restart is not cut short by one. */
+function heldFromUpdates(gateway: Gateway, lock: UpdateLock | undefined): Pick<Gateway, 'stop'> {
+  return lock === undefined ? gateway : { stop: (reason) => lock.during(() => gateway.stop(reason)) };
+}
+
+function openService({ env }: ConfigPlace, log: Log): Promise<ServiceNotify> {
+  const monotonicUs = (): bigint => process.hrtime.bigint() / 1000n;
+  return ServiceNotify.open({ env, clock: systemClock, log, monotonicUs, pid: process.pid });
+}
+
+async function startGateway(live: LiveConfig, log: DaemonLog, service: ServiceNotify): Promise<Gateway> {
+  const { config, devices, origin } = live.current;
+  // Both are needed to make each other: a request can only come once the gateway is there.
+  const running: { gateway?: Gateway } = {};
+  const changes = new DeviceChanges({
+    live,
+    log,
+    apply: async (read) => running.gateway && apply(running.gateway, read),
+    mayChange: () => running.gateway?.registry.isShuttingDown === false,
   });
+  running.gateway = await Gateway.start({
+    config,
+    devices,
+    origin,
+    clock: systemClock,
+    log,
+    version,
+    process: {
+      setLogLevel: (level) => log.setLevel(level),
+      reload: () => service.reloading(() => reload(running.gateway, live, log)),
+      restart: () => process.kill(process.pid, 'SIGTERM'),
+      addDevice: (name, device) => changes.addDevice(name, device),
+      removeDevice: (name) => changes.removeDevice(name),
+      enableDevice: (name, wanted) => changes.enableDevice(name, wanted),
+    },
+  });
+  return running.gateway;
+}
+
+/** Nobody waits for an answer here: what `reload` has not logged itself is logged. */
+function reloadOnSignal(gateway: Gateway, live: LiveConfig, log: Log, service: ServiceNotify): void {
+  service
+    .reloading(() => reload(gateway, live, log))
+    .catch((error: unknown) => {
+      if (!(error instanceof RequestError)) log.error({ err: error }, `reload failed: ${messageOf(error)}`);
+    });
+}
+
+function apply(gateway: Gateway, { config, devices, origin }: GoodConfig): Promise<ReloadReport> {
+  return gateway.reload(config, devices, origin);
 }
 
 /** Reads the config again and applies it. A bad one changes nothing, is logged, and rejects with what is wrong. */
-async function reload(gateway: Gateway, place: ConfigPlace, log: Log): Promise<ReloadReport> {
-  const read = await readConfig(place);
-  if (!read.ok) {
-    for (const line of read.lines) log.error(line);
+async function reload(gateway: Gateway | undefined, live: LiveConfig, log: Log): Promise<ReloadReport> {
+  if (gateway === undefined) throw new RequestError('the gateway is only just starting: send it again');
+  const report = await live.reload((read) => apply(gateway, read));
+  if ('lines' in report) {
+    for (const line of report.lines) log.error(line);
     log.error('reload: the config is not good, nothing was changed');
-    throw new RequestError(read.lines.join('; '));
+    throw new RequestError(report.lines.join('; '));
   }
-  const report = await gateway.reload(read.config, read.devices);
+  for (const notice of live.current.notices) log.warn(notice);
   const { added, changed, removed, needRestart } = report;
   const fields = { added, changed, removed, need_restart: needRestart };
   log.info(fields, `reloaded: ${added.length} added, ${changed.length} changed, ${removed.length} removed`);
@@ -73,7 +122,12 @@ async function reload(gateway: Gateway, place: ConfigPlace, log: Log): Promise<R
 }
 
 /** Runs a started gateway until a signal stops it; gives the exit code. The demo uses it too. */
-export function untilStopped(gateway: Gateway, log: Log, onReload: () => void = () => {}): Promise<number> {
+export function untilStopped(
+  gateway: Pick<Gateway, 'stop'>,
+  log: Log,
+  onReload: () => void = () => {},
+  onStop: (reason: string) => void = () => {},
+): Promise<number> {
   return new Promise((resolve) => {
     // Timers of the clock do not keep the process alive, the daemon itself does.
     const alive = setInterval(() => {}, 2 ** 30);
@@ -84,6 +138,7 @@ export function untilStopped(gateway: Gateway, log: Log, onReload: () => void = 
     };
     const stop = (reason: string, code?: number): void => {
       log.info({ reason }, `${reason}: shutting down`);
+      onStop(reason);
       void gateway.stop(reason).then((report) => end(code ?? exitCodeOf(report, log)));
     };
     const release = handleSignals({

@@ -8,8 +8,17 @@ export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
     return unwrap(schema.unwrap());
   }
+  const map = mapOrFalse(schema);
+  if (map !== undefined) return unwrap(map);
   if (schema instanceof z.ZodPipe) return unwrap(schema.in instanceof z.ZodTransform ? schema.out : schema.in);
   return schema;
+}
+
+/** What stands beside the `false` of `orFalse`. */
+function mapOrFalse(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  if (!(schema instanceof z.ZodUnion)) return undefined;
+  const [map, other] = schema.options;
+  return other instanceof z.ZodLiteral && other.value === false ? map : undefined;
 }
 
 /** The keys that are known in the map at `path`, where `value` is what was parsed as a whole. Empty where any key goes. */

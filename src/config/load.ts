@@ -1,7 +1,7 @@
 // Finds and reads the config: main file, `devices.d/*.yaml`, environment. Synchronous, because nothing else can start before
 // it. Never throws and never writes; everything that is wrong is answered as a Problem, all of it at once.
 //
-//   file(s) -> trees with places -> + environment -> + defaults -> schema -> cross-checks -> Config
+//   file(s) -> trees with places -> + environment -> + what was changed over MQTT -> + defaults -> schema -> cross-checks -> Config
 
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
@@ -12,14 +12,20 @@ import { type ConfigDraft, makeDraft } from './draft.js';
 import { applyEnv } from './env-overrides.js';
 import { type ReadFile, reasonOf } from './file-value.js';
 import { expandLinks } from './link-expansion.js';
-import { formatPath, formatPlace, type Problem, sortProblems } from './problem.js';
+import { type ConfigPath, formatPath, formatPlace, type Problem, sortProblems } from './problem.js';
+import { type MergedChanges, mergeChanges, NO_CHANGES, parseChanges, type RemoteChanges } from './remote-changes.js';
+import { changesPath } from './remote-changes-file.js';
 import type { Config } from './schema.js';
+import { secretPaths } from './secret-paths.js';
 import { type ConfigSource, makeSource } from './source.js';
-import { emptyMap, type MapTree, type Tree } from './tree.js';
+import { emptyMap, type MapTree, nodeAt, type Tree } from './tree.js';
 import { parseYaml } from './yaml-tree.js';
 
 export interface LoadOptions {
-  /** The file of `-c`. Absent: FERRULE_CONFIG_FILE, the YAML text in FERRULE_CONFIG, ./ferrule.yaml, /etc/ferrule/ferrule.yaml. */
+  /**
+   * The file of `-c`. Absent: FERRULE_CONFIG_FILE, the YAML text in FERRULE_CONFIG, ./ferrule.yaml, /etc/ferrule/ferrule.yaml,
+   * and without any of these the overrides alone, if FERRULE_DEVICES is one of them.
+   */
   readonly path?: string | undefined;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -29,12 +35,38 @@ export interface LoadOptions {
   /** The names in a folder, or throws, as `fs.readdirSync`. */
   readonly readDir?: (path: string) => string[];
   readonly realPath?: RealPath;
+  /** What was changed over MQTT. Absent: as it is kept below `gateway.data_dir`. */
+  readonly changes?: RemoteChanges | undefined;
+}
+
+/** What is kept of changes over MQTT, and what became of it in a config. */
+export interface KeptChanges extends MergedChanges {
+  /** Absolute; need not exist. */
+  readonly file: string;
+  /** The same as shown to people. */
+  readonly name: string;
+  readonly changes: RemoteChanges;
+  /** Why the file could not be read; the config is then without its changes. */
+  readonly trouble?: string;
 }
 
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly source: ConfigSource }
-  /** `draft`: what can still be checked by those who know the drivers; absent where a file was no YAML. */
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly draft?: ConfigDraft }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly source: ConfigSource;
+      readonly kept: KeptChanges;
+      /** Where values stand that were read with `!file`. */
+      readonly secrets: readonly ConfigPath[];
+    }
+  /** `draft`: what can still be checked by those who know the drivers, and `changes`: what of it came over MQTT; absent where a
+   *  file was no YAML. */
+  | {
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      readonly draft?: ConfigDraft;
+      readonly changes?: RemoteChanges;
+    }
   /** No config anywhere; these places were looked at. */
   | { readonly ok: false; readonly missing: readonly string[] };
 
@@ -70,6 +102,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
   dropEmptySections(root);
   expandLinks(root);
   problems.push(...applyEnv(root, options.env));
+  const kept = layChanges(root, dirname(found.main.path), files, options.changes);
   expandLinks(root);
   applyDefaults(root);
   const source = makeSource(root, found.main.name, dirname(found.main.path), names);
@@ -77,9 +110,42 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const checked = checkTree(root, source, { hostname, env, readFile: files.readFile, realPath });
   problems.push(...checked.problems);
   if (problems.length > 0 || checked.config === undefined) {
-    return { ok: false, problems: sortProblems(problems, names), draft: makeDraft(root, source) };
+    return {
+      ok: false,
+      problems: sortProblems(problems, names),
+      draft: makeDraft(root, source),
+      changes: kept.changes,
+    };
   }
-  return { ok: true, config: checked.config, source };
+  return { ok: true, config: checked.config, source, kept, secrets: secretPaths(root) };
+}
+
+/** Lays what was changed over MQTT over the tree; without `given`, what is on disk. */
+function layChanges(root: MapTree, dir: string, files: Files, given: RemoteChanges | undefined): KeptChanges {
+  const file = changesPath(resolve(dir, dataDirIn(root)));
+  const read = given === undefined ? readChanges(file, files) : { changes: given };
+  const name = shownName(file, files.cwd);
+  return { file, name, ...read, ...mergeChanges(root, read.changes, { file: name, line: 0, col: 0 }) };
+}
+
+/** Before the schema has looked at it. */
+function dataDirIn(root: MapTree): string {
+  const node = nodeAt(root, ['gateway', 'data_dir']);
+  const isText = node?.kind === 'scalar' && typeof node.value === 'string' && node.value !== '';
+  return isText ? String(node.value) : './data';
+}
+
+function readChanges(file: string, { readFile }: Files): { changes: RemoteChanges; trouble?: string } {
+  let text: string;
+  try {
+    text = readFile(file);
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { changes: NO_CHANGES };
+    return { changes: NO_CHANGES, trouble: `cannot be read: ${reasonOf(error)}` };
+  }
+  const parsed = parseChanges(text);
+  return parsed.ok ? { changes: parsed.changes } : { changes: NO_CHANGES, trouble: parsed.reason };
 }
 
 type Found = { readonly main: ConfigFile } | { readonly missing: readonly string[] } | { readonly problem: Problem };
@@ -95,6 +161,9 @@ function findMain({ path, cwd, env }: LoadOptions, files: Files): Found {
     const absolute = resolve(cwd, candidate);
     const read = readConfigFile(absolute, files);
     if (read !== 'missing') return 'text' in read ? { main: read } : { problem: read };
+  }
+  if (chosen === undefined && env.FERRULE_DEVICES) {
+    return { main: { name: 'env FERRULE_DEVICES', path: resolve(cwd, 'ferrule.yaml'), text: '' } };
   }
   return { missing: candidates.map((candidate) => resolve(cwd, candidate)) };
 }
@@ -128,7 +197,7 @@ function readAll(main: ConfigFile, files: Files): ReadAll {
   const names = [main.name];
   let { isBroken } = first;
   const root = asMap(first.tree, main.name, problems);
-  const isInline = main.name === 'env FERRULE_CONFIG';
+  const isInline = main.name.startsWith('env ');
   for (const extra of isInline ? [] : deviceFiles(resolve(dirname(main.path), 'devices.d'), files)) {
     names.push('text' in extra ? extra.name : extra.file);
     if (!('text' in extra)) {

@@ -73,12 +73,19 @@ export function describeValue(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 76)}..."` : text;
 }
 
-/** `mqtt://user:pass@host` -> `mqtt://***@host`. */
+/** `mqtt://user:pass@host?token=t` -> `mqtt://***@host?token=***`. */
 export function hideCredentials(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/gi, '$1***@');
+  if (!text.includes('://')) return text;
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/gi, '$1***@')
+    .replace(/([?&;])([^=&;#\s]+)=[^&;#\s]*/g, (whole, before: string, key: string) =>
+      isSecretKey(key) || /sig|auth/i.test(key) ? `${before}${key}=***` : whole,
+    );
 }
+
+const SECRET_KEY = /passw|passphrase|pwd|secret|token|credential|psk|api_?key|^(?:.*[_-])?key$/i;
 
 /** Whether a key names something that must not be shown: passwords, keys, tokens, in any driver's options too. */
 export function isSecretKey(key: string | number): boolean {
-  return typeof key === 'string' && /passw|secret|token|credential|^(?:.*_)?key$/i.test(key);
+  return typeof key === 'string' && (SECRET_KEY.test(key) || /[a-z]Key$/.test(key));
 }

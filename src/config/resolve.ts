@@ -26,6 +26,7 @@ export function resolveConfig(
     gateway: { ...parsed.gateway, id, data_dir: resolve(source.dir, parsed.gateway.data_dir) },
     mqtt: { ...resolveMqtt(parsed.mqtt, id), ...readPems(parsed.mqtt, source, readFile, problems) },
     spool: parsed.spool,
+    http: parsed.http,
     log: parsed.log,
     drivers_dir: drivers_dir === undefined ? undefined : resolve(source.dir, drivers_dir),
     devices: resolveDevices(parsed),

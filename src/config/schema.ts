@@ -7,7 +7,8 @@ import { hasControlCharacter } from './device-name.js';
 import { framingSchema } from './framing-schema.js';
 import { linkDefaultsSchema, linkSchema } from './link-schema.js';
 import { parseLink } from './link-string.js';
-import { bytes, duration, notYet, oneOf, port, sentence, size } from './values.js';
+import { parseListenAddress } from './listen-address.js';
+import { bytes, duration, integer, oneOf, orFalse, port, sentence, size } from './values.js';
 
 const text = () =>
   z
@@ -90,6 +91,9 @@ const mqttSchema = z.strictObject({
   key: z.string().min(1).optional().describe('Its private key: path or PEM text'),
   reject_unauthorized: z.boolean().default(true).describe('false accepts any certificate: for tests only'),
   qos: oneOf(0, 1).default(1).describe('QoS of readings'),
+  session_expiry: duration({ min: 0, max: 30 * 86_400_000 })
+    .prefault(0)
+    .describe('The broker keeps commands for a gateway that is away this long; 0 = it forgets us with the connection'),
   reconnect: reconnect('1s', '30s').describe('How to come back to a lost broker'),
   embedded: embeddedSchema.prefault({}).describe('The broker of `url: embedded`'),
 });
@@ -97,17 +101,65 @@ const mqttSchema = z.strictObject({
 const spoolSchema = z.strictObject({
   mode: z
     .enum(['offline', 'off', 'always'])
-    .refine((mode) => mode !== 'always', sentence('always needs the disk spool, which is not in this version'))
     .default('offline')
-    .describe('While the broker is away: offline keeps readings in memory, off drops them'),
-  max_size: size({ min: 1024, max: 1024 ** 3 })
-    .prefault('16MiB')
-    .describe('Memory that kept readings may take'),
+    .describe(
+      'offline keeps readings on disk while the broker is away, always writes each before it is sent, off drops',
+    ),
+  max_size: size({ min: 1024 ** 2, max: 64 * 1024 ** 3 })
+    .prefault('64MiB')
+    .describe('Disk that kept readings may take, below `gateway.data_dir`'),
   when_full: z
-    .enum(['drop-oldest', 'drop-newest'])
+    .enum(['drop-oldest', 'drop-newest', 'reject'])
     .default('drop-oldest')
-    .describe('What gives way: drop-oldest or drop-newest'),
+    .describe(
+      'What gives way: drop-oldest, drop-newest, or reject: devices wait, and serial lines lose what is newest',
+    ),
+  max_age: duration({ min: 0, max: 365 * 86_400_000 })
+    .prefault(0)
+    .describe('Older readings are dropped instead of sent late; 0 = none is too old'),
+  write_interval: duration({ min: 10, max: 3_600_000 })
+    .prefault('1s')
+    .describe(
+      'Readings gather in memory this long before they are written, to spare the SD card; a power cut loses them',
+    ),
+  sync: z
+    .boolean()
+    .default(false)
+    .describe('true has every write reach the card before the next (fsync): survives power cuts, not only crashes'),
+  replay_rate: integer(1, 1_000_000)
+    .default(1000)
+    .describe('Kept readings sent per second once the broker is back, beside live ones'),
+  replay_order: z
+    .enum(['live-first', 'in-order'])
+    .optional()
+    .describe(
+      'live-first: new readings do not wait for kept ones; in-order: they do. Default: live-first, with MQTT 3.1.1 in-order',
+    ),
 });
+
+/** Where health and metrics are served unless the config says otherwise. */
+export const DEFAULT_HTTP_LISTEN = '127.0.0.1:8377';
+
+const LISTEN_WORDS = `host:port, such as ${DEFAULT_HTTP_LISTEN} or [::1]:8377`;
+const TOKEN_WORDS = 'at least 8 visible ASCII characters; `openssl rand -hex 16` makes some';
+
+const httpSchema = z
+  .strictObject({
+    listen: z
+      .string({ error: LISTEN_WORDS })
+      .refine((text) => parseListenAddress(text) !== undefined, { error: LISTEN_WORDS })
+      .default(DEFAULT_HTTP_LISTEN)
+      .describe('Where health and metrics are served; port 0 lets the system choose. `http: false` for nowhere'),
+    token: z
+      .string()
+      .regex(/^[\x21-\x7e]{8,1024}$/, { error: TOKEN_WORDS })
+      .optional()
+      .describe('Who asks must send `Authorization: Bearer <token>`; needed off loopback'),
+  })
+  .refine(({ listen, token }) => token !== undefined || isLoopback(parseListenAddress(listen)?.host ?? 'localhost'), {
+    ...sentence('is not loopback and needs `http.token`: whoever reaches it could read what the gateway does'),
+    path: ['listen'],
+  });
 
 const logSchema = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('debug, info, warn or error'),
@@ -128,7 +180,9 @@ const deviceShape = {
   driver: z
     .string({ error: 'the name of a driver, such as lines' })
     .regex(/^[\w-]{1,64}$/, { error: 'the name of a driver, such as lines' })
-    .describe('Name of the driver: lines, raw, json-lines, nmea0183, or one from `drivers_dir`'),
+    .describe(
+      'Name of the driver: lines, raw, json-lines, nmea0183, scpi, firmata, johnny-five, or one from `drivers_dir`',
+    ),
   link: linkInputSchema,
   framing: framingSchema.optional().describe("How bytes are cut into frames; default: the driver's"),
   options: z.record(z.string(), z.unknown()).default({}).describe("The driver's own options"),
@@ -139,10 +193,35 @@ const deviceShape = {
     .describe('Reported as silent when nothing came for this long; 0 = never'),
   isolation: z
     .enum(['inline', 'worker'])
-    .default('inline')
-    .describe('Where framer and driver run: inline, or in a worker whose faults nobody else feels (10 to 19 MB each)'),
+    .optional()
+    .describe(
+      'Where framer and driver run: inline, or in a worker whose faults nobody else feels (10 to 19 MB each). Default: the ' +
+        "driver's; inline for most",
+    ),
   reconnect: reconnect('250ms', '30s').describe('How to come back to a lost link'),
   on_shutdown: bytes({ min: 1, max: 4096 }).optional().describe('Bytes written to the device when the gateway ends'),
+  on_uplink_lost: z
+    .strictObject({
+      after: duration({ min: 0, max: 30 * 86_400_000 })
+        .prefault('60s')
+        .describe('How long the broker must be away'),
+      write: bytes({ min: 1, max: 4096 }).describe('Bytes written to the device then, once per absence'),
+    })
+    .optional()
+    .describe('Puts the device into a safe state while nobody can command it'),
+  commands: z
+    .strictObject({
+      when_offline: z
+        .enum(['refuse', 'hold'])
+        .default('refuse')
+        .describe('Commands for a device that is offline: refuse answers an error, hold keeps them for `max_hold`'),
+      max_hold: duration({ min: 100, max: 86_400_000 }).prefault('30s').describe('A held command expires after this'),
+      timeout: duration({ min: 10, max: 600_000 })
+        .prefault('5s')
+        .describe('Time for the device to answer a command, where its driver reads answers'),
+    })
+    .prefault({})
+    .describe('How commands for the device are treated'),
   queue_size: size({ min: 1024, max: 256 * 1024 ** 2 })
     .prefault('256KiB')
     .describe('Readings of this device that may wait inside the gateway before back-pressure or loss sets in'),
@@ -166,7 +245,7 @@ export const configSchema = z.strictObject({
   gateway: gatewaySchema.prefault({}).describe('This gateway'),
   mqtt: mqttSchema.prefault({}).describe('The broker'),
   spool: spoolSchema.prefault({}).describe('What happens to readings while the broker is away'),
-  http: notYet(),
+  http: orFalse(httpSchema).prefault({}).describe('Health and metrics over HTTP; false for none'),
   log: logSchema.prefault({}).describe('The log'),
   drivers_dir: text().optional().describe("Folder of the user's own drivers; relative to the config file"),
   defaults: defaultsSchema.optional().describe('Any device key, for all devices that do not say otherwise'),
@@ -182,6 +261,7 @@ export type MqttConfig = ParsedConfig['mqtt'] & {
 };
 export type SpoolConfig = ParsedConfig['spool'];
 export type LogConfig = ParsedConfig['log'];
+export type HttpConfig = ParsedConfig['http'];
 export type DeviceConfig = z.output<typeof deviceSchema> & { readonly qos: 0 | 1 };
 
 /** A checked config: every default filled in, folders absolute, PEM files read, `{id}` replaced. */
@@ -189,6 +269,7 @@ export interface Config {
   readonly gateway: GatewayConfig;
   readonly mqtt: MqttConfig;
   readonly spool: SpoolConfig;
+  readonly http: HttpConfig;
   readonly log: LogConfig;
   /** Absolute. */
   readonly drivers_dir?: string | undefined;

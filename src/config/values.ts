@@ -123,6 +123,11 @@ export function sentence(text: string): { error: string; params: { sentence: tru
   return { error: text, params: { sentence: true } };
 }
 
+/** A map, or `false` for none of it. */
+export function orFalse<Schema extends z.ZodType>(schema: Schema) {
+  return z.union([schema, z.literal(false)]);
+}
+
 /** A key of the config contract that this version does not know how to honour: said aloud instead of ignored. */
 export function notYet() {
   return z

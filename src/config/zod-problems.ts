@@ -23,16 +23,39 @@ export function zodProblems(
   error: z.core.$ZodError,
   schema?: z.ZodType,
 ): Problem[] {
-  return error.issues.flatMap((issue) => {
-    const inner = issue.path.filter((key) => typeof key !== 'symbol');
-    const path = [...basePath, ...inner];
-    if (source.isBroken(path)) return [];
-    if (issue.code === 'unrecognized_keys') {
-      const known = schema === undefined ? [] : knownKeys(schema, inner, value);
-      return issue.keys.map((key) => unknownKey(source, path, key, known));
-    }
-    return [problemOf(source, path, issue, valueAt(value, inner))];
-  });
+  return error.issues
+    .flatMap((issue) => issuesWithin(issue, value))
+    .flatMap((issue) => {
+      const inner = pathOf(issue);
+      const path = [...basePath, ...inner];
+      if (source.isBroken(path)) return [];
+      if (issue.code === 'unrecognized_keys') {
+        const known = schema === undefined ? [] : knownKeys(schema, inner, value);
+        return issue.keys.map((key) => unknownKey(source, path, key, known));
+      }
+      return [problemOf(source, path, issue, valueAt(value, inner))];
+    });
+}
+
+/** Where a map may stand beside something simpler, and a map stands: what is wrong within it. */
+function issuesWithin(issue: Issue, value: unknown): readonly Issue[] {
+  if (issue.code !== 'invalid_union' || !isMap(valueAt(value, pathOf(issue)))) return [issue];
+  const [one, ...others] = issue.errors.filter((errors) => !errors.some(isOfAnotherKind));
+  if (one === undefined || others.length > 0) return [issue];
+  return one.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+/** The value as a whole is not of the kind that this alternative takes. */
+function isOfAnotherKind({ code, path }: Issue): boolean {
+  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function pathOf({ path }: Issue): ConfigPath {
+  return path.filter((key) => typeof key !== 'symbol');
 }
 
 /** A key that does not exist, at the key's place. */

@@ -2,10 +2,14 @@
 // gateway does it: that comes in as `BridgeControls`.
 
 import type { GroupView } from '../core/thread-group.js';
+import type { TapMode } from '../device/message.js';
+import { type DeviceControls, deviceRequests } from './device-requests.js';
+import type { Health } from './health.js';
+import { nameIn, unknownDevice } from './named-device.js';
 import { type RequestBody, RequestError, type RequestHandler } from './requests.js';
 
 /** What the bridge API can do to the process. */
-export interface ProcessControls {
+export interface ProcessControls extends DeviceControls {
   setLogLevel(level: LogLevel): void;
   /** Reads the config again. Throws a RequestError if it is not good; answers what has changed. */
   reload(): Promise<unknown>;
@@ -18,10 +22,18 @@ function refuse(): never {
 }
 
 /** For a gateway without a process of its own around it, such as the demo's. */
-export const noProcess: ProcessControls = { setLogLevel: refuse, reload: refuse, restart: refuse };
+export const noProcess: ProcessControls = {
+  setLogLevel: refuse,
+  reload: refuse,
+  restart: refuse,
+  addDevice: refuse,
+  removeDevice: refuse,
+  enableDevice: refuse,
+};
 
 /** What the bridge API can do to a gateway. */
 export interface BridgeControls extends ProcessControls {
+  health(): Health;
   /** All devices, as on `bridge/devices`. */
   devices(): readonly Readonly<Record<string, unknown>>[];
   /** Every group with its threads. */
@@ -29,11 +41,12 @@ export interface BridgeControls extends ProcessControls {
   /** False if there is no device of that name. */
   restartDevice(name: string): boolean;
   /** Watches the line of a device, or of a connection, for so long (0 = no longer); answers the topic on which it is told. */
-  tapDevice(id: string, seconds: number): Promise<TapResult>;
+  tapDevice(id: string, seconds: number, mode: TapMode): Promise<TapResult>;
 }
 
 export type TapResult =
-  | { readonly ok: true; readonly topic: string }
+  /** `source`: what somebody who records the line should know of it: driver, link, framing, options; without secrets. */
+  | { readonly ok: true; readonly topic: string; readonly source?: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly why: 'no-such-device' }
   | { readonly ok: false; readonly why: 'closing' }
   /** A listener has no line of its own. */
@@ -50,20 +63,21 @@ export type LogLevel = (typeof LEVELS)[number];
 /** The table of requests by path. */
 export function bridgeApi(controls: BridgeControls): Readonly<Record<string, RequestHandler>> {
   return {
-    health_check: () => ({ healthy: true }),
+    health_check: () => controls.health(),
     devices: () => controls.devices(),
     threads: () => controls.threads().map(threadTree),
     'device/get': (body) => device(controls, body),
     'device/restart': (body) => {
       const name = nameIn(body);
-      if (!controls.restartDevice(name)) throw unknownDevice(controls, name);
+      if (!controls.restartDevice(name)) throw notRunning(controls, name);
       return { id: name };
     },
+    ...deviceRequests(controls, () => namesOf(controls)),
     'device/tap': (body) => tap(controls, body),
     options: (body) => {
       const level = LEVELS.find((known) => known === body.log_level);
       if (level === undefined) {
-        const found = JSON.stringify(body.log_level);
+        const found = JSON.stringify(body.log_level)?.slice(0, 100) ?? 'nothing';
         throw new RequestError(`"log_level": expected one of ${LEVELS.join(', ')}, got ${found}`);
       }
       controls.setLogLevel(level);
@@ -80,7 +94,7 @@ export function bridgeApi(controls: BridgeControls): Readonly<Record<string, Req
 function device(controls: BridgeControls, body: RequestBody): unknown {
   const name = nameIn(body);
   const found = controls.devices().find((candidate) => candidate.name === name);
-  if (found === undefined) throw unknownDevice(controls, name);
+  if (found === undefined) throw unknownDevice(name, namesOf(controls));
   const tree = controls.threads().find((group) => group.id === name);
   return { ...found, ...(tree && threadTree(tree)) };
 }
@@ -88,12 +102,21 @@ function device(controls: BridgeControls, body: RequestBody): unknown {
 async function tap(controls: BridgeControls, body: RequestBody): Promise<unknown> {
   const id = nameIn(body);
   const seconds = secondsIn(body);
-  const result = await controls.tapDevice(id, seconds);
-  if (result.ok) return { id, topic: result.topic, seconds };
-  if (result.why === 'no-such-device') throw unknownDevice(controls, id);
+  const mode = modeIn(body);
+  const result = await controls.tapDevice(id, seconds, mode);
+  if (result.ok) {
+    const { topic, source } = result;
+    return mode === 'lines' ? { id, topic, seconds } : { id, topic, seconds, mode, source };
+  }
+  if (result.why === 'no-such-device') throw notRunning(controls, id);
   if (result.why !== 'is-listener') throw new RequestError(`${id} is closing: nothing more goes over its line`);
   const open = result.connections.slice(0, LISTED_CHILDREN).join(', ') || 'none';
   throw new RequestError(`${id} is a listener: name one of its connections, ${id}/<peer>; open are ${open}`);
+}
+
+function modeIn({ mode = 'lines' }: RequestBody): TapMode {
+  if (mode === 'lines' || mode === 'raw') return mode;
+  throw new RequestError(`"mode": expected lines or raw, got ${JSON.stringify(mode).slice(0, 100)}`);
 }
 
 function secondsIn({ seconds = TAP_SECONDS.default }: RequestBody): number {
@@ -102,15 +125,15 @@ function secondsIn({ seconds = TAP_SECONDS.default }: RequestBody): number {
   throw new RequestError(`"seconds": expected a number from 0 (stop) to ${TAP_SECONDS.max}, got ${found}`);
 }
 
-function nameIn(body: RequestBody): string {
-  const name = body.id ?? body.name;
-  if (typeof name === 'string' && name !== '') return name;
-  throw new RequestError('"id" is missing: the name of the device, as in the config');
+function namesOf(controls: Pick<BridgeControls, 'devices'>): string[] {
+  return controls.devices().map(({ name }) => String(name));
 }
 
-function unknownDevice(controls: BridgeControls, name: string): RequestError {
-  const known = controls.devices().map((candidate) => String(candidate.name));
-  return new RequestError(`no device "${name.slice(0, 200)}"; there are ${known.join(', ') || 'none'}`);
+/** There is no group of that name: because there is no such device, or because it is not to run. */
+function notRunning(controls: Pick<BridgeControls, 'devices'>, name: string): RequestError {
+  const isDisabled = controls.devices().some((device) => device.name === name && device.state === 'disabled');
+  if (isDisabled) return new RequestError(`${name} is disabled: send device/enable first`);
+  return unknownDevice(name, namesOf(controls));
 }
 
 /** A group as people read it: states, times as ISO 8601, what each thread is busy with. */

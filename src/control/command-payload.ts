@@ -18,7 +18,8 @@ export interface CommandContext {
 
 /** A failure carries what is needed to answer it. */
 export type ParsedCommand =
-  | { readonly ok: true; readonly command: Command }
+  /** `isNamed`: the transaction is the sender's own. */
+  | { readonly ok: true; readonly command: Command; readonly isNamed: boolean }
   | { readonly ok: false; readonly error: string; readonly transaction: string; readonly replyTo?: ReplyTo };
 
 /** The payload and what the envelope says of it; `error` where it is one of ours but malformed. */
@@ -53,6 +54,7 @@ export function parseCommand(topic: CommandTopic, message: IncomingMessage, cont
   const notAfter = earliest(unwrapped.notAfter, expiryOf(message, context.receivedAt));
   return {
     ok: true,
+    isNamed: unwrapped.transaction !== undefined,
     command: {
       kind: 'command',
       verb: topic.verb,

@@ -1,5 +1,5 @@
-// What the gateway tells of itself, unasked: `bridge/info` and `bridge/devices` (retained), and every change of state on
-// `bridge/event`. Listens to the registry; a burst of changes becomes one `bridge/devices`.
+// What the gateway tells of itself, unasked: `bridge/devices` and `bridge/health` (retained), and every change of state on
+// `bridge/event`. Listens to the registry; a burst of changes becomes one message each.
 
 import type { Clock, Timer } from '../core/clock.js';
 import type { GroupView } from '../core/thread-group.js';
@@ -16,6 +16,10 @@ export interface DeviceFacts {
   readonly driver: string;
   /** String form of the link, without credentials. */
   readonly link: string;
+  /** It is in the config, and is not to run. */
+  readonly isDisabled?: boolean;
+  /** Further keys that are shown. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 export interface InventoryOptions {
@@ -27,6 +31,8 @@ export interface InventoryOptions {
   /** Messages of a device, its connections included, that will never reach the broker. */
   readonly dropped?: (device: string) => number;
   readonly publishDevices: (payload: string) => void;
+  /** Told together with the devices. */
+  readonly publishHealth?: () => void;
   readonly publishEvent: (event: EventUp) => void;
 }
 
@@ -46,6 +52,7 @@ export class Inventory {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#options.publishDevices(JSON.stringify(this.list()));
+    this.#options.publishHealth?.();
   }
 
   /** Something that `list` shows has changed: it is published with what else changes in the next second. */
@@ -66,8 +73,9 @@ export class Inventory {
     const { registry, names, facts, dropped = () => 0 } = this.#options;
     return names().map((name) => {
       const group = registry.get(name);
-      const body = group === undefined ? { state: 'closed' } : describe(group.view());
-      return { name, ...facts(name), ...body, dropped: dropped(name) };
+      const { isDisabled = false, more, ...shown } = facts(name) ?? {};
+      const body = group === undefined ? { state: isDisabled ? 'disabled' : 'closed' } : describe(group.view());
+      return { name, ...shown, ...body, ...more, dropped: dropped(name) };
     });
   }
 

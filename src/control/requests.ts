@@ -4,6 +4,7 @@
 //   {"transaction":t, ...} -> {"status":"ok","data":{...},"transaction":t} | {"status":"error","error":"...","data":{},"transaction":t}
 
 import { suggestion } from '../config/nearest.js';
+import { isNestedDeeper, MAX_NESTING } from '../config/nesting.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { BridgeResponseUp } from '../device/message.js';
@@ -98,15 +99,30 @@ function read({ payload }: IncomingMessage): ReadRequest {
   try {
     value = JSON.parse(payload.toString('utf8'));
   } catch (error) {
-    return { body: {}, trouble: `not JSON: ${messageOf(error)}` };
+    return { body: {}, trouble: `not JSON: ${messageOf(error).slice(0, 200)}` };
   }
   // zigbee2mqtt's short form: a bare string is the name that the request is about.
   if (typeof value === 'string') return { body: { id: value } };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { body: {}, trouble: 'expected a JSON object' };
   }
+  // Before anything else walks it. The transaction is not sent back then: it may be what is nested too deep.
+  if (isNestedDeeper(value)) return { body: {}, trouble: `nested more than ${MAX_NESTING} deep` };
   const { transaction, ...body } = value as Record<string, unknown>; // an object, checked above
-  return { body, transaction };
+  const trouble = oddity(body);
+  return { body, transaction, ...(trouble !== undefined && { trouble }) };
+}
+
+/** What JSON can say and no config can: a key that is a trap, a number beyond all numbers. */
+function oddity(value: unknown): string | undefined {
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number in it is too large';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Object.hasOwn(value, '__proto__')) return '"__proto__" is no key';
+  for (const item of Object.values(value)) {
+    const trouble = oddity(item);
+    if (trouble !== undefined) return trouble;
+  }
+  return undefined;
 }
 
 function isTopicPart(path: string): boolean {

@@ -9,6 +9,8 @@
 // cannot be overtaken. `ready` and `room` are news, not reservations: by the time the caller runs, another may have been
 // quicker; look again and wait again.
 
+import { WaitList } from './wait-list.js';
+
 /** What becomes of an item when there is no room for it. `reject` leaves it with the caller, who may wait for room. */
 export type FullPolicy = 'reject' | 'drop-oldest' | 'drop-newest';
 
@@ -29,21 +31,23 @@ export interface QueueOptions<T> {
   readonly onDrop?: (item: T) => void;
 }
 
-/** How a wait ends, in the words of its caller. */
-type Settle<Outcome> = (outcome: Outcome) => void;
+/** Slots that an empty queue keeps for what comes next; one that has held more lets go of them. */
+const KEPT_SLOTS = 64;
 
 /** A bounded queue with waits on both ends. Single-threaded: every call is atomic between two turns of the event loop. */
 export class MessageQueue<T> {
-  #items: T[] = [];
+  /** What is held is `[head, tail)`. An empty queue begins at 0 again, so that one that runs empty after each item stays small. */
+  #items: (T | undefined)[] = [];
   #head = 0;
+  #tail = 0;
   #weight = 0;
   #dropped = 0;
   #isClosed = false;
   /** An item was rejected since one was last taken: a lighter one might fit, but its owner must not spin on `room`. */
   #hasRejected = false;
-  readonly #takers: Settle<Taken<T>>[] = [];
-  readonly #lookers: Settle<'ready' | 'closed'>[] = [];
-  readonly #putters: Settle<'room' | 'closed'>[] = [];
+  readonly #takers = new WaitList<Taken<T>>();
+  readonly #lookers = new WaitList<'ready' | 'closed' | 'aborted'>();
+  readonly #putters = new WaitList<'room' | 'closed' | 'aborted'>();
   readonly #options: QueueOptions<T>;
 
   constructor(options: QueueOptions<T>) {
@@ -52,7 +56,7 @@ export class MessageQueue<T> {
 
   /** Number of items held. */
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#tail - this.#head;
   }
 
   /** Weight held (bytes, where the queue weighs bytes). */
@@ -98,7 +102,7 @@ export class MessageQueue<T> {
     if (signal?.aborted) return Promise.resolve({ ok: false, why: 'aborted' });
     if (this.length > 0) return Promise.resolve({ ok: true, item: this.#shift() });
     if (this.#isClosed) return Promise.resolve({ ok: false, why: 'closed' });
-    return wait(this.#takers, signal, { ok: false, why: 'aborted' });
+    return this.#takers.wait(signal, { ok: false, why: 'aborted' });
   }
 
   /** Takes the oldest item if there is one, without waiting. */
@@ -110,9 +114,10 @@ export class MessageQueue<T> {
   takeAll(into: T[]): number {
     const count = this.length;
     if (count === 0) return 0;
-    for (let i = this.#head; i < this.#items.length; i += 1) into.push(this.#items[i] as T); // in range by the loop
+    for (let i = this.#head; i < this.#tail; i += 1) into.push(this.#items[i] as T); // in range by the loop
     this.#items = [];
     this.#head = 0;
+    this.#tail = 0;
     this.#weight = 0;
     this.#tellOfRoom();
     return count;
@@ -123,7 +128,7 @@ export class MessageQueue<T> {
     if (signal?.aborted) return Promise.resolve('aborted');
     if (this.length > 0) return Promise.resolve('ready');
     if (this.#isClosed) return Promise.resolve('closed');
-    return wait(this.#lookers, signal, 'aborted');
+    return this.#lookers.wait(signal, 'aborted');
   }
 
   /**
@@ -135,16 +140,16 @@ export class MessageQueue<T> {
     if (signal?.aborted) return Promise.resolve('aborted');
     if (this.#isClosed) return Promise.resolve('closed');
     if (this.hasRoom) return Promise.resolve('room');
-    return wait(this.#putters, signal, 'aborted');
+    return this.#putters.wait(signal, 'aborted');
   }
 
   /** Refuses further items and wakes every waiter. What is queued stays takeable. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    settleAll(this.#takers, { ok: false, why: 'closed' });
-    settleAll(this.#lookers, 'closed'); // they wait on an empty queue only
-    settleAll(this.#putters, 'closed');
+    this.#takers.settleAll({ ok: false, why: 'closed' });
+    this.#lookers.settleAll('closed'); // they wait on an empty queue only
+    this.#putters.settleAll('closed');
   }
 
   /** Takes out everything at once, closed or not. */
@@ -173,14 +178,15 @@ export class MessageQueue<T> {
     }
     while (!this.#fits(weight)) this.#countDrop(this.#removeHead());
     this.#append(item, weight);
-    if (this.hasRoom) settleAll(this.#putters, 'room'); // the new item may be lighter than those it has pushed out
+    if (this.hasRoom) this.#putters.settleAll('room'); // the new item may be lighter than those it has pushed out
     return 'dropped-oldest';
   }
 
   #append(item: T, weight: number): void {
-    this.#items.push(item);
+    this.#items[this.#tail] = item;
+    this.#tail += 1;
     this.#weight += weight;
-    settleAll(this.#lookers, 'ready');
+    this.#lookers.settleAll('ready');
   }
 
   #shift(): T {
@@ -195,51 +201,35 @@ export class MessageQueue<T> {
    */
   #tellOfRoom(): void {
     this.#hasRejected = false;
-    if (this.length === 0) settleAll(this.#putters, 'room');
+    if (this.length === 0) this.#putters.settleAll('room');
     else if (this.hasRoom) this.#putters.shift()?.('room');
   }
 
-  /** The array is let go of in blocks, so that a queue that runs empty after each item does not make one per item. */
   #removeHead(): T {
     const item = this.#items[this.#head] as T; // callers have checked length > 0
-    this.#items[this.#head] = undefined as T; // let go of the reference; the slot is never read again
+    this.#items[this.#head] = undefined; // let go of the reference; the slot is not read before it is written again
     this.#head += 1;
     this.#weight -= this.#weigh(item);
-    if (this.#head >= 256 && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
+    if (this.#head === this.#tail) this.#beginAnew();
+    else if (this.#head >= 256 && this.#head * 2 >= this.#tail) this.#closeUp();
     return item;
+  }
+
+  #beginAnew(): void {
+    this.#head = 0;
+    this.#tail = 0;
+    if (this.#items.length > KEPT_SLOTS) this.#items = [];
+  }
+
+  /** The slots in front of the head are given back, in blocks. */
+  #closeUp(): void {
+    this.#items = this.#items.slice(this.#head, this.#tail);
+    this.#tail -= this.#head;
+    this.#head = 0;
   }
 
   #countDrop(item: T): void {
     this.#dropped += 1;
     this.#options.onDrop?.(item);
   }
-}
-
-function settleAll<Outcome>(waiters: Settle<Outcome>[], outcome: Outcome): void {
-  if (waiters.length === 0) return;
-  for (const settle of waiters.splice(0)) settle(outcome);
-}
-
-/** One wait in a list of waiters, for a signal that has not fired yet; leaves neither waiter nor listener behind. */
-function wait<Outcome, Aborted>(
-  waiters: Settle<Outcome>[],
-  signal: AbortSignal | undefined,
-  aborted: Aborted,
-): Promise<Outcome | Aborted> {
-  if (signal === undefined) return new Promise((resolve) => waiters.push(resolve));
-  return new Promise((resolve) => {
-    const settle: Settle<Outcome> = (outcome) => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(outcome);
-    };
-    const onAbort = (): void => {
-      waiters.splice(waiters.indexOf(settle), 1); // still listed: whoever takes it off also removes this listener
-      resolve(aborted);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    waiters.push(settle);
-  });
 }

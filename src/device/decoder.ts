@@ -3,8 +3,10 @@
 //
 //   push(chunk) -> framer -> frame -> driver.decode -> batch -> out.readings
 //                        \-> junk ------- rejected ----------> out.junk
+//   encodeCommand -> payloads, and for a driver that reads answers: frame -> driver.confirm -> answer
 
 import { FerruleError, messageOf } from '../core/errors.js';
+import { AnswerReader, type CommandAnswer } from './answer-reader.js';
 import { JsonBatch, SliceBatch } from './batch.js';
 import type { Decoded, DriverCommand, DriverInstance, FramedDriver, Rejected } from './driver.js';
 import { type FlushReason, type Framer, type FrameSink, PayloadError } from './framer.js';
@@ -29,9 +31,19 @@ export interface DecoderStats {
   readonly junk: ReadonlyMap<string, number>;
 }
 
+export type { CommandAnswer };
+
 /** What became of a command: framed payloads to be written in order, or why there are none, for the sender. */
 export type EncodedCommand =
-  | { readonly ok: true; readonly payloads: readonly Buffer[] }
+  | {
+      readonly ok: true;
+      readonly payloads: readonly Buffer[];
+      /**
+       * Set where the driver reads answers: resolves when the device has answered. Never rejects for what the device says;
+       * whoever waits bounds the wait, and says so with `cancelAnswer` when it is over.
+       */
+      readonly answer?: Promise<CommandAnswer>;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** `decode`, `settle` or `encode` of a driver has thrown: a bug in the driver, counted against its restarts. */
@@ -69,6 +81,8 @@ export class Decoder {
   #readings = 0;
   #hasUnsettled = false;
   #crash: DriverCrash | undefined;
+  /** For a driver that reads answers. */
+  readonly #answers: AnswerReader | undefined;
 
   constructor({ framer, instance, out, commands }: DecoderParts) {
     this.#framer = framer;
@@ -78,10 +92,9 @@ export class Decoder {
     const take = (batch: ReadingBatch): void => out.readings(batch);
     this.#slices = new SliceBatch(take);
     this.#texts = new JsonBatch(take);
-    this.#sink = {
-      frame: instance.decode ? this.#decodeFrame.bind(this) : this.#passFrame.bind(this),
-      junk: this.#addJunk.bind(this),
-    };
+    const { confirm } = instance;
+    this.#answers = confirm && new AnswerReader((frame, command) => confirm.call(instance, frame, command));
+    this.#sink = { frame: this.#frameHandler(), junk: this.#addJunk.bind(this) };
   }
 
   /** Takes the next bytes; the decoder may keep slices of `chunk`. Throws DriverCrash after handing out what came before it. */
@@ -106,7 +119,7 @@ export class Decoder {
     try {
       decoded = this.#instance.settle?.();
     } catch (error) {
-      throw new DriverCrash('settle', error);
+      throw this.#crashed('settle', error);
     }
     this.#take(decoded, NO_BYTES, 0, 0);
     this.#handOut();
@@ -147,9 +160,15 @@ export class Decoder {
     try {
       encoded = encode.call(this.#instance, command);
     } catch (error) {
-      throw new DriverCrash('encode', error);
+      throw this.#crashed('encode', error);
     }
-    return this.#wrap(encoded);
+    const wrapped = this.#wrap(encoded);
+    return wrapped.ok && this.#answers ? { ...wrapped, answer: this.#answers.await(command) } : wrapped;
+  }
+
+  /** The command that waits is given up: what still comes is no answer to the next. */
+  cancelAnswer(): void {
+    this.#answers?.giveUp('nobody waits for the answer any more');
   }
 
   #wrap(encoded: unknown): EncodedCommand {
@@ -165,6 +184,28 @@ export class Decoder {
       if (error instanceof PayloadError) return { ok: false, reason: error.message };
       throw error;
     }
+  }
+
+  /** Frames go straight to where they are decoded, unless the driver may find answers among them. */
+  #frameHandler(): FrameSink['frame'] {
+    const plain = this.#instance.decode ? this.#decodeFrame.bind(this) : this.#passFrame.bind(this);
+    const answers = this.#answers;
+    if (answers === undefined) return plain;
+    return (bytes, start, end) => {
+      const isWaiting = answers.isWaiting && this.#crash === undefined;
+      if (!isWaiting || !this.#isOnlyAnswer(answers, bytes, start, end)) plain(bytes, start, end);
+    };
+  }
+
+  /** Whether the frame answers the command that waits, and is nothing else. */
+  #isOnlyAnswer(answers: AnswerReader, bytes: Buffer, start: number, end: number): boolean {
+    try {
+      if (answers.read(bytes.subarray(start, end)) !== 'answer') return false;
+    } catch (error) {
+      this.#noteCrash('confirm', error, bytes, start, end);
+    }
+    this.#frames++;
+    return true;
   }
 
   // The hot path of `raw` and `lines`: once per line. No allocation here.
@@ -185,12 +226,22 @@ export class Decoder {
     try {
       decoded = this.#instance.decode?.(bytes.subarray(start, end));
     } catch (error) {
-      // Kept until the framer is through with the chunk: thrown from here it would tear the framer's state.
-      this.#crash = new DriverCrash('decode', error);
-      this.#reject('crashed', messageOf(error), bytes, start, end);
+      this.#noteCrash('decode', error, bytes, start, end);
       return;
     }
     this.#take(decoded, bytes, start, end);
+  }
+
+  /** Kept until the framer is through with the chunk: thrown at once it would tear the framer's state. */
+  #noteCrash(where: string, error: unknown, bytes: Buffer, start: number, end: number): void {
+    this.#crash = this.#crashed(where, error);
+    this.#reject('crashed', messageOf(error), bytes, start, end);
+  }
+
+  /** Such an instance is not used any more: nobody will read the device's answer. */
+  #crashed(where: string, cause: unknown): DriverCrash {
+    this.#answers?.giveUp('sent, but the driver crashed before the device answered');
+    return new DriverCrash(where, cause);
   }
 
   #take(decoded: Decoded, bytes: Buffer, start: number, end: number): void {
@@ -247,7 +298,7 @@ function isRejected(value: unknown): value is Rejected {
 }
 
 /** A reading as JSON (NaN and Infinity become null, as JSON has it); or what is wrong with it. */
-function jsonOf(reading: unknown): { readonly text: string } | { readonly fault: string } {
+export function jsonOf(reading: unknown): { readonly text: string } | { readonly fault: string } {
   if (!isPlainObject(reading)) {
     muffle(reading);
     return { fault: `${kindOf(reading)}, expected an object of channels and values` };
@@ -285,7 +336,10 @@ function describe({ verb, channel }: DriverCommand): string {
 }
 
 /** Why `set/<channel>` cannot be meant for this driver, going by the commands it declares. */
-function channelProblem({ channel, verb }: DriverCommand, commands: FramedDriver['commands']): string | undefined {
+export function channelProblem(
+  { channel, verb }: DriverCommand,
+  commands: FramedDriver['commands'],
+): string | undefined {
   if (channel === undefined || commands === undefined) return undefined;
   const channels = Object.keys(commands);
   if (verb !== 'set' || channels.includes(channel) || channels.includes('*')) return undefined;

@@ -6,6 +6,7 @@
 // `create` is called once per device and again after every crash of the driver, so state lives in its closure and a
 // fresh instance is as new.
 
+import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 
 export { z };
@@ -41,6 +42,13 @@ export interface DriverCommand {
   readonly payload: Buffer;
 }
 
+/** What a frame says about the command that waits for its answer. */
+export type Confirmation =
+  /** Done; `data` goes into the response. `isReading`: the frame is also decoded as usual. */
+  | { readonly ok: true; readonly data?: unknown; readonly isReading?: boolean }
+  /** The device says no: a sentence for the sender. */
+  | { readonly ok: false; readonly reason: string };
+
 /** Payloads for the line, framed by the device's framer in order; or a rejection whose reason is answered to the sender. */
 export type Encoded = Uint8Array | readonly Uint8Array[] | Rejected;
 
@@ -53,6 +61,11 @@ export interface DriverInstance {
   decode?(frame: Buffer): Decoded;
   /** Turns a command into payloads. Absent: the device takes no `set` or `get`. */
   encode?(command: DriverCommand): Encoded;
+  /**
+   * For devices that answer commands: looks at a frame that came while `command` waits. `undefined`: no answer, decode it as
+   * usual. With this method one command is in flight at a time, and one without an answer in time is an error.
+   */
+  confirm?(frame: Buffer, command: DriverCommand): Confirmation | undefined;
   /**
    * For drivers that merge several frames into one reading: called once the line has been quiet for `settleMs` after a
    * frame, and when the link is lost, to hand out what has been gathered.
@@ -102,9 +115,53 @@ export interface FramedDriver<Options extends z.ZodType = z.ZodType> {
   poll?(options: z.output<Options>): readonly Poll[];
 }
 
-export type Driver = FramedDriver;
+/** What the gateway gives to a session. */
+export interface SessionHost {
+  /** The wire: bytes from the device are read, bytes written go to the device. It ends when the link is lost. */
+  readonly wire: Duplex;
+  /** Publishes a reading on `<base>/<device>`. */
+  reading(reading: Reading): void;
+  /** A line for the log of this device. */
+  log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
+  /** Facts about the device behind the wire, such as its firmware: shown as `details` on `bridge/devices`. Replaces the last. */
+  details(details: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a session makes of a command: data for the sender, or a rejection whose reason is answered. */
+export type SessionAnswer = { readonly data?: unknown } | Rejected | undefined;
+
+/** One live session: made when the link is up, gone with it. */
+export interface Session {
+  /** Carries out a command; resolves once the device has it. A rejected promise or exception is a bug and ends the session. */
+  command?(command: DriverCommand): SessionAnswer | Promise<SessionAnswer>;
+  /** The link is lost or the gateway ends: let go of timers. The Worker ends after it, whatever it does. */
+  close?(): void | Promise<void>;
+}
+
+/**
+ * A driver of kind `session`: takes the wire for itself, as libraries with a protocol of their own want it (Firmata, Modbus).
+ * Runs in a Worker that ends with the link; each link gets a fresh one.
+ */
+export interface SessionDriver<Options extends z.ZodType = z.ZodType> {
+  readonly kind: 'session';
+  /** One line for `ferrule init` and the README. */
+  readonly summary: string;
+  /** Schema of the device's `options`; the errors it gives are shown with the place in the config file. */
+  readonly options: Options;
+  /** A session frames for itself: only the link's defaults count. */
+  readonly defaults?: Omit<DriverDefaults, 'framing'>;
+  readonly channels?: Readonly<Record<string, Channel>>;
+  /** Channels that take `set/<channel>`; `*` alone = any. Absent: whatever `command` makes of it. */
+  readonly commands?: Readonly<Record<string, { readonly summary: string }>>;
+  /** Begins a session on an open wire. Resolves when the device is ready for commands; rejects where it does not answer. */
+  open(host: SessionHost, options: z.output<Options>): Promise<Session>;
+}
+
+export type Driver = FramedDriver | SessionDriver;
 
 /** Gives a driver its types; returns it unchanged. */
-export function defineDriver<Options extends z.ZodType>(driver: FramedDriver<Options>): FramedDriver<Options> {
+export function defineDriver<Options extends z.ZodType>(driver: FramedDriver<Options>): FramedDriver<Options>;
+export function defineDriver<Options extends z.ZodType>(driver: SessionDriver<Options>): SessionDriver<Options>;
+export function defineDriver(driver: Driver): Driver {
   return driver;
 }

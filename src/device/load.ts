@@ -123,9 +123,10 @@ function shapeFaults(candidate: unknown): string[] {
     return [`expected the default export to be an object made by defineDriver, got ${typeof candidate}`];
   }
   const driver = candidate as Readonly<Record<string, unknown>>; // any object may be looked into
-  return SHAPE.filter(({ key, isRight }) => !isRight(driver[key])).map(
-    ({ key, expected }) => `${key}: expected ${expected}, got ${show(driver[key])}`,
-  );
+  const rules = [...SHAPE, ...(driver.kind === 'session' ? SESSION_SHAPE : FRAMED_SHAPE)];
+  return rules
+    .filter(({ key, isRight }) => !isRight(driver[key]))
+    .map(({ key, expected }) => `${key}: expected ${expected}, got ${show(driver[key])}`);
 }
 
 interface ShapeRule {
@@ -139,16 +140,21 @@ const isFunction = (value: unknown): boolean => typeof value === 'function';
 const orAbsent = (isRight: (value: unknown) => boolean) => (value: unknown) => value === undefined || isRight(value);
 
 const SHAPE: readonly ShapeRule[] = [
-  { key: 'kind', expected: '"framed"', isRight: (value) => value === 'framed' },
+  { key: 'kind', expected: '"framed" or "session"', isRight: (value) => value === 'framed' || value === 'session' },
   { key: 'summary', expected: 'a line of text', isRight: (value) => typeof value === 'string' && value !== '' },
   { key: 'options', expected: 'a zod schema', isRight: isSchema },
-  { key: 'create', expected: 'a function', isRight: isFunction },
-  { key: 'hello', expected: 'a function or nothing', isRight: orAbsent(isFunction) },
-  { key: 'poll', expected: 'a function or nothing', isRight: orAbsent(isFunction) },
   { key: 'defaults', expected: 'an object or nothing', isRight: orAbsent(isObject) },
   { key: 'channels', expected: 'an object or nothing', isRight: orAbsent(isObject) },
   { key: 'commands', expected: 'an object or nothing', isRight: orAbsent(isObject) },
 ];
+
+const FRAMED_SHAPE: readonly ShapeRule[] = [
+  { key: 'create', expected: 'a function', isRight: isFunction },
+  { key: 'hello', expected: 'a function or nothing', isRight: orAbsent(isFunction) },
+  { key: 'poll', expected: 'a function or nothing', isRight: orAbsent(isFunction) },
+];
+
+const SESSION_SHAPE: readonly ShapeRule[] = [{ key: 'open', expected: 'a function', isRight: isFunction }];
 
 function isSchema(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'safeParse' in value && isFunction(value.safeParse);

@@ -66,6 +66,8 @@ export interface DeadLetterUp {
   /** Bytes beyond those in `bytes`, and dead letters held back by the rate limit since the last one. */
   readonly droppedBytes: number;
   readonly suppressed: number;
+  /** Wall-clock ms. */
+  readonly at: number;
 }
 
 /** Bytes that have gone over the line of a tapped device: a line, or as much of it as one message takes. */
@@ -81,11 +83,51 @@ export interface TapUp {
   readonly dropped: number;
 }
 
+/** How a line is watched: `lines` for people (TapUp), `raw` for a recording (RawTapUp). */
+export type TapMode = 'lines' | 'raw';
+
+/** One thing that happened on the line of a tapped device, with its time: monotonic microseconds, zero point unknown. */
+export type RawTapEntry =
+  /** A chunk exactly as it came, or as it was written. */
+  | { readonly t: number; readonly direction: 'in' | 'out'; readonly bytes: Buffer }
+  /** The link is there, or not. */
+  | { readonly t: number; readonly note: 'online' | 'lost'; readonly reason: string }
+  /** So many bytes of chunks that belong here were too much for the tap. */
+  | { readonly t: number; readonly note: 'dropped'; readonly dropped: number };
+
+/** What has gone over the line of a device that is being recorded, chunk by chunk. */
+export interface RawTapUp {
+  readonly kind: 'raw-tap';
+  /** As in TapUp. */
+  readonly device: string;
+  /** Names this run of the tap: the wall-clock ms at which it began. */
+  readonly tap: number;
+  /** Counts the messages of this run from 0, so that a lost one is noticed. */
+  readonly seq: number;
+  readonly entries: readonly RawTapEntry[];
+  /** Nothing more of this run follows. */
+  readonly isLast: boolean;
+}
+
 /** Something worth telling on `bridge/event`: a state change, a parked device. */
 export interface EventUp {
   readonly kind: 'event';
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A line of the gateway's log, for `bridge/logging`. */
+export interface LogUp {
+  readonly kind: 'log';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  /** Wall-clock ms. */
+  readonly at: number;
+  /** Whom it is about. */
+  readonly group?: string;
+  readonly thread?: string;
+  /** Lines before this one that are not told, because there were too many. */
+  readonly suppressed?: number;
 }
 
 /** The answer to a request to the gateway itself. */
@@ -98,7 +140,16 @@ export interface BridgeResponseUp {
   readonly replyTo?: ReplyTo;
 }
 
-export type UpMessage = BridgeResponseUp | ReadingsUp | AvailabilityUp | ResponseUp | DeadLetterUp | EventUp | TapUp;
+export type UpMessage =
+  | BridgeResponseUp
+  | LogUp
+  | ReadingsUp
+  | AvailabilityUp
+  | ResponseUp
+  | DeadLetterUp
+  | EventUp
+  | TapUp
+  | RawTapUp;
 
 /** A command on its way down to a device. */
 export interface Command {
@@ -112,6 +163,8 @@ export interface Command {
   /** Wall-clock ms after which the command must not be sent any more. */
   readonly notAfter?: number;
   readonly replyTo?: ReplyTo;
+  /** Told of each answer, besides the sender. Must not throw. */
+  readonly onAnswer?: (response: ResponseUp) => void;
 }
 
 export type DownMessage = Command;

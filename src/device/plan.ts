@@ -12,6 +12,7 @@ export interface PlannableDevice {
   readonly link: LinkConfig;
   readonly framing?: FramingConfig | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
+  readonly isolation?: 'inline' | 'worker' | undefined;
 }
 
 export interface DevicePlan {
@@ -53,7 +54,8 @@ export function checkDevice(
   const given = device.options ?? {};
   const options = driver.options.safeParse(given);
   const framing = planFraming(device, driver);
-  if (options.success && framing.success) {
+  const misfits = sessionMisfits(device, driver);
+  if (options.success && framing.success && misfits.length === 0) {
     const link = planLink(device.link, driver);
     const plan = {
       name,
@@ -66,7 +68,7 @@ export function checkDevice(
     };
     return { ok: true, plan };
   }
-  const errors: PlanFault[] = [];
+  const errors: PlanFault[] = [...misfits];
   if (!options.success) {
     errors.push({ path: ['options'], error: options.error, value: given, schema: driver.options });
   }
@@ -74,17 +76,40 @@ export function checkDevice(
   return { ok: false, errors };
 }
 
-/** The device's framing, which is checked already, else the driver's, else lines. A framing is taken as a whole, never mixed. */
-function planFraming({ framing }: PlannableDevice, { defaults }: Driver): z.ZodSafeParseResult<FramingConfig> {
+/**
+ * The device's framing, which is checked already, else the driver's, else lines. A framing is taken as a whole, never mixed. A
+ * session gets the bytes as they come.
+ */
+function planFraming({ framing }: PlannableDevice, driver: Driver): z.ZodSafeParseResult<FramingConfig> {
+  if (driver.kind === 'session') return framingSchema.safeParse({ type: 'raw' });
   if (framing !== undefined) return { success: true, data: framing };
-  return framingSchema.safeParse(defaults?.framing ?? { type: 'line' });
+  return framingSchema.safeParse(driver.defaults?.framing ?? { type: 'line' });
 }
 
 /** A driver's mistake has no place in the user's config but the driver's name. */
 function driverFault(driverName: string, error: z.ZodError): PlanFault {
   const message = `the driver ${driverName} has an impossible default framing: ${z.prettifyError(error)}`;
-  const issues = [{ code: 'custom' as const, path: [], message, params: { sentence: true }, input: driverName }];
-  return { path: ['driver'], error: new z.ZodError(issues), value: driverName };
+  return sentenceFault(['driver'], driverName, message);
+}
+
+/** Keys that have no meaning for a driver of kind `session`. */
+function sessionMisfits({ driver, framing, isolation }: PlannableDevice, { kind }: Driver): PlanFault[] {
+  if (kind !== 'session') return [];
+  const faults: PlanFault[] = [];
+  if (isolation === 'inline') {
+    const message = `the driver ${driver} takes the wire for itself and cannot be closed in-process: it always runs in a Worker; leave isolation out`;
+    faults.push(sentenceFault(['isolation'], isolation, message));
+  }
+  if (framing !== undefined) {
+    const message = `the driver ${driver} takes the wire for itself: it has no framing; leave it out`;
+    faults.push(sentenceFault(['framing'], framing, message));
+  }
+  return faults;
+}
+
+function sentenceFault(path: readonly string[], value: unknown, message: string): PlanFault {
+  const issues = [{ code: 'custom' as const, path: [], message, params: { sentence: true }, input: value }];
+  return { path, error: new z.ZodError(issues), value };
 }
 
 function planLink(link: LinkConfig, { defaults }: Driver): LinkConfig {

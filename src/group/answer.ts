@@ -1,7 +1,7 @@
 // The answers to commands: how each stands, told on <device>/response. Every command gets `accepted` or not, and exactly one
 // of `ok`, `error` and `expired` at its end.
 
-import type { Command, CommandStatus } from '../device/message.js';
+import type { Command, CommandStatus, ResponseUp } from '../device/message.js';
 import type { DeviceContext } from './device-context.js';
 
 /** Tells the sender of a command how it stands; with `error` for `error` and `expired`. */
@@ -13,7 +13,7 @@ export function answer(
   data?: unknown,
 ): void {
   const { transaction, replyTo } = command;
-  ctx.relay.offer({
+  const response: ResponseUp = {
     kind: 'response',
     device: ctx.address,
     status,
@@ -21,6 +21,8 @@ export function answer(
     ...(error !== undefined && { error }),
     ...(data !== undefined && { data }),
     ...(replyTo && { replyTo }),
-  });
+  };
+  ctx.relay.offer(response);
+  command.onAnswer?.(response);
   if (error !== undefined) ctx.log.warn({ thread: 'send', transaction, status }, `command ${command.verb}: ${error}`);
 }

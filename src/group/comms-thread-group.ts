@@ -10,14 +10,13 @@ import { ConnectionFlag } from '../core/connection-flag.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
-import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { RouteResult, ThreadRegistry } from '../core/thread-registry.js';
 import type { LinkOpener } from '../device/link.js';
 import { makeFramer } from '../device/make-framer.js';
-import type { Command, DownMessage, Relay } from '../device/message.js';
+import type { DownMessage, Relay, TapMode } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
-import { answer } from './answer.js';
+import { CommandIntake, LANE_RESERVE, MAX_COMMANDS } from './command-intake.js';
 import type { DecodeHost, DecodeSink } from './decode-host.js';
 import {
   type DeviceContext,
@@ -27,6 +26,7 @@ import {
   type ManagerItem,
   newCounters,
   type ReceiveItem,
+  type Tap,
   type UpItem,
 } from './device-context.js';
 import type { Greeting } from './greeting.js';
@@ -34,10 +34,12 @@ import { decodeHostMaker } from './make-decode-host.js';
 import { ManagerThread } from './manager.js';
 import { ReceiveThread } from './receive.js';
 import { SendThread } from './send.js';
-import { TAP, TapThread } from './tap.js';
+import type { SessionEvents } from './session/worker-session.js';
+import { writesInTurn } from './session/writes-in-turn.js';
+import { isTap, Taps } from './taps.js';
+import type { UplinkAbsence } from './uplink-absence.js';
+import { UplinkGuard } from './uplink-guard.js';
 
-/** Commands that may wait for one device. */
-const MAX_COMMANDS = 64;
 /** Requests to restart that may wait for a manager that opens just now. */
 const MAX_REQUESTS = 16;
 const CRASHED_MANAGER_MS = 1000;
@@ -56,6 +58,8 @@ export interface CommsThreadGroupOptions {
   /** Place in the topic tree, where it is not the id; such a group announces no availability of its own. */
   readonly address?: string;
   readonly intensity?: RestartIntensity;
+  /** Of the broker; needed for `on_uplink_lost`. */
+  readonly absence?: UplinkAbsence;
   /** Called when the manager has nothing left to do: a link that cannot be reopened is gone, or the group closes. */
   readonly onEnded?: () => void;
 }
@@ -68,6 +72,9 @@ export class CommsThreadGroup {
   readonly counters: DeviceCounters;
   readonly #ctx: DeviceContext;
   readonly #manager: ManagerThread;
+  readonly #taps: Taps;
+  readonly #intake: CommandIntake;
+  readonly #guard: UplinkGuard | undefined;
   readonly #options: CommsThreadGroupOptions;
   /** Set while a manager that has crashed waits for its restart. */
   #restarting: Timer | undefined;
@@ -81,13 +88,27 @@ export class CommsThreadGroup {
     this.group = new ThreadGroup({
       id: options.id,
       clock: options.clock,
-      onTransition: (transition) => options.registry.emit({ kind: 'transition', group: options.id, transition }),
+      onTransition: (transition) => {
+        if (transition.to === 'closing') this.#onClosing();
+        this.#taps.moved(transition);
+        options.registry.emit({ kind: 'transition', group: options.id, transition });
+      },
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => this.#onClosed(),
       counters: () => ({ ...this.counters, nextRetryAt: this.nextRetryAt }),
     });
-    const receive = new ReceiveThread(this.#ctx, this.#decodeHostMaker());
-    const send = new SendThread(this.#ctx, () => receive.decoder());
+    const { id, clock, relay, registry } = options;
+    const onChange = (tap: Tap | undefined): void => {
+      this.#ctx.tap = tap;
+    };
+    this.#taps = new Taps({ id, clock, relay, registry, group: this.group, onChange });
+    const receive = new ReceiveThread(this.#ctx, this.#decodeHostMaker(), this.#hasSession);
+    this.#intake = this.#makeIntake();
+    this.#guard = this.#makeGuard();
+    const send = new SendThread(this.#ctx, {
+      decoder: () => receive.decoder(),
+      onUnsent: (commands) => this.#intake.takeBack(commands),
+    });
     this.#manager = this.#makeManager(receive, send);
     this.#addThreads(receive, send);
   }
@@ -95,8 +116,15 @@ export class CommsThreadGroup {
   /** Registers and starts the group; false if its id is taken or the gateway is shutting down. */
   start(): boolean {
     if (!this.#options.registry.add(this.group, (message) => this.deliver(message), DEVICE_RANK)) return false;
+    this.#guard?.start();
     this.group.start();
     return true;
+  }
+
+  /** What the driver of a session knows of the device behind the wire; undefined without one. */
+  get details(): Readonly<Record<string, unknown>> | undefined {
+    const { details } = this.#ctx;
+    return details === undefined ? undefined : JSON.parse(details);
   }
 
   /** True while the link is up. */
@@ -106,24 +134,7 @@ export class CommsThreadGroup {
 
   /** Takes a command. Refused ones are answered at once with the reason. */
   deliver(message: DownMessage): Exclude<RouteResult, 'no-such-group'> {
-    if (!this.#ctx.flag.isUp) {
-      this.#refuse(message, `the device is offline: ${this.group.state.state}, ${this.group.state.reason}`);
-      return 'queued';
-    }
-    const result = this.#ctx.down.put(message);
-    if (result === 'rejected') {
-      this.#refuse(
-        message,
-        `${MAX_COMMANDS} commands wait for this device already: send slower, or wait for their responses`,
-      );
-      return 'full';
-    }
-    if (result === 'closed') {
-      this.#refuse(message, 'the gateway is shutting down');
-      return 'closed';
-    }
-    answer(this.#ctx, message, 'accepted');
-    return 'queued';
+    return this.#intake.deliver(message);
   }
 
   /** Closes the link and opens it again with fresh framer and driver. */
@@ -132,18 +143,14 @@ export class CommsThreadGroup {
     if (managing.length < MAX_REQUESTS) managing.put({ kind: 'restart', reason });
   }
 
-  /** Adds the tap thread, or gives the one that runs this long from now on. False while the group closes. */
-  async startTap(seconds: number): Promise<boolean> {
-    if (this.#ctx.tap === undefined) await this.group.remove(TAP); // one that is just ending has the label until it is out
-    this.#ctx.tap ??= this.#addTap();
-    this.#ctx.tap?.extend(seconds * 1000);
-    return this.#ctx.tap !== undefined;
+  /** Adds a tap thread, or gives the one that runs this long from now on. False while the group closes. */
+  startTap(seconds: number, mode: TapMode = 'lines'): Promise<boolean> {
+    return this.#taps.start(mode, seconds);
   }
 
-  /** Takes the tap thread out; resolves when it has said what it had. */
-  stopTap(): Promise<void> {
-    this.#ctx.tap = undefined;
-    return this.group.remove(TAP);
+  /** Takes a tap thread out; resolves when it has said what it had. */
+  stopTap(mode: TapMode = 'lines'): Promise<void> {
+    return this.#taps.stop(mode);
   }
 
   /** Wall-clock ms of the next attempt while backing off or parked; else 0. */
@@ -151,8 +158,28 @@ export class CommsThreadGroup {
     return this.#manager.nextRetryAt;
   }
 
-  #refuse(command: Command, why: string): void {
-    answer(this.#ctx, command, 'error', why);
+  #makeIntake(): CommandIntake {
+    const { reopens: mayHold = true } = this.#options;
+    const state = (): string => `${this.group.state.state}, ${this.group.state.reason}`;
+    return new CommandIntake(this.#ctx, { state, mayHold });
+  }
+
+  #makeGuard(): UplinkGuard | undefined {
+    const { absence, settings } = this.#options;
+    if (absence === undefined || settings.on_uplink_lost === undefined) return undefined;
+    const { after, write } = settings.on_uplink_lost;
+    return new UplinkGuard(this.#ctx, { absence, afterMs: after, bytes: write });
+  }
+
+  /** The link is up and the driver's hello is on its way; behind it, what has waited for that. */
+  #onGreeted(): void {
+    this.#intake.release();
+    this.#guard?.onLinkUp();
+  }
+
+  #onClosing(): void {
+    this.#intake.close();
+    this.#guard?.stop();
   }
 
   #makeContext(): DeviceContext {
@@ -174,11 +201,12 @@ export class CommsThreadGroup {
       // Bounded by who puts: the receive thread bounds the bytes itself, and the markers between them must always fit.
       received: registry.allocate<ReceiveItem>({ ...UNBOUNDED, weigh: weighReceived }),
       up: registry.allocate<UpItem>({ capacity: settings.queue_size, whenFull: 'reject', weigh: weighUp }),
-      down: registry.allocate<DownItem>({ capacity: MAX_COMMANDS, whenFull: 'reject' }),
+      down: registry.allocate<DownItem>({ capacity: MAX_COMMANDS + LANE_RESERVE, whenFull: 'reject' }),
       // The same: a loss or a crash must not get lost. There are few of each per link.
       managing: registry.allocate<ManagerItem>(UNBOUNDED),
       lease: undefined,
       decoder: undefined,
+      details: undefined,
       tap: undefined,
       stuckOn: undefined,
       isSilent: false,
@@ -198,20 +226,39 @@ export class CommsThreadGroup {
       plan,
       isolation: settings.isolation ?? 'inline',
       onCrash: (host, error) => received.put({ kind: 'crashed', host, error }),
+      session: () => this.#sessionEvents(),
     });
+  }
+
+  get #hasSession(): boolean {
+    return this.#options.plan.driver.kind === 'session';
+  }
+
+  /** For a session that begins on the link that is open now. */
+  #sessionEvents(): Pick<SessionEvents, 'onReady' | 'onUnanswered' | 'onDetails'> {
+    const { lease, managing } = this.#ctx;
+    return {
+      onReady: () => lease && managing.put({ kind: 'ready', lease }),
+      onUnanswered: (detail) => lease && managing.put({ kind: 'lost', lease, loss: { trouble: 'timeout', detail } }),
+      onDetails: (json) => {
+        this.#ctx.details = json;
+      },
+    };
   }
 
   #makeManager(receive: ReceiveThread, send: SendThread): ManagerThread {
     const { opener, reopens = true, intensity, onEnded } = this.#options;
     return new ManagerThread(this.#ctx, {
       state: this.group.state,
-      opener,
+      opener: this.#hasSession ? writesInTurn(opener) : opener,
       reopens,
+      awaitsSession: this.#hasSession,
       announce: (state) => this.#announce(state),
       receive,
       send,
       restartThread: (label) => this.group.restart(label),
       greeting: () => this.#greeting(),
+      onGreeted: () => this.#onGreeted(),
       onEnded,
       ...(intensity && { intensity }),
     });
@@ -219,6 +266,7 @@ export class CommsThreadGroup {
 
   #greeting(): Greeting {
     const { driver, options, framing } = this.#options.plan;
+    if (driver.kind === 'session') return { hello: [], polls: [] };
     const hello = driver.hello?.(options) ?? [];
     const polls = driver.poll?.(options) ?? [];
     if (hello.length + polls.length === 0) return { hello: [], polls: [] };
@@ -241,14 +289,6 @@ export class CommsThreadGroup {
     const { address, relay, id } = this.#options;
     this.#isOnline = state === 'online';
     if (address === undefined) relay.offer({ kind: 'availability', device: id, state });
-  }
-
-  #addTap(): TapThread | undefined {
-    const { id, clock, relay, registry } = this.#options;
-    const tap = new TapThread({ id, clock, relay, registry, onOver: () => void this.stopTap() });
-    // However it ends, also by a crash or with the group: from then on there is nothing to copy for.
-    const body = (thread: Thread): Promise<void> => tap.run(thread).finally(() => void this.stopTap());
-    return this.group.add({ label: TAP, inboxes: [tap.inbox], body }) && tap;
   }
 
   #addThreads(receive: ReceiveThread, send: SendThread): void {
@@ -276,13 +316,13 @@ export class CommsThreadGroup {
   #onCrash(label: string, error: unknown): void {
     const { registry, id, clock } = this.#options;
     registry.emit({ kind: 'crash', group: id, thread: label, error });
-    if (label !== 'manager' && label !== TAP && !this.group.isClosing) {
+    if (label !== 'manager' && !isTap(label) && !this.group.isClosing) {
       this.#ctx.managing.put({ kind: 'crash', thread: label, error });
       return;
     }
     this.counters.crashes += 1;
     this.#ctx.log.error({ thread: label, err: error }, `${label} thread crashed: ${messageOf(error)}`);
-    if (label === TAP || this.group.isClosing) return;
+    if (isTap(label) || this.group.isClosing) return;
     this.#restarting = clock.after(CRASHED_MANAGER_MS, () => this.group.restart('manager'));
   }
 
@@ -290,6 +330,7 @@ export class CommsThreadGroup {
     this.#tellTotals();
     const { registry, reopens = true } = this.#options;
     this.#restarting?.cancel();
+    void this.#ctx.decoder?.close?.(); // one that was made for the last commands
     registry.remove(this.group);
     if (!reopens) this.#offerAvailability('gone');
     else if (this.#isOnline) this.#offerAvailability('offline');

@@ -37,6 +37,7 @@ export class DeadLetters {
       bytes: shown,
       droppedBytes: droppedBytes + bytes.length - shown.length,
       suppressed,
+      at: this.#clock.wall(),
     };
   }
 }

@@ -1,16 +1,19 @@
 // Where a device's framer and driver run, as its receive and send threads see it: inline (device/decoder.ts, on this event loop)
-// or in a Worker of their own (worker-decoder.ts). What differs is optional here: an inline decoder has decoded when `push`
+// or in a Worker of their own (worker/worker-decoder.ts). What differs is optional here: an inline decoder has decoded when `push`
 // returns, and what it throws it throws there; a Worker hands out later, in order, and tells a crash by a callback.
 
 import type { DecoderSink, DecoderStats, EncodedCommand } from '../device/decoder.js';
 import type { DriverCommand } from '../device/driver.js';
 import type { FlushReason } from '../device/framer.js';
 import type { ReadingBatch } from '../device/message.js';
+import type { BoundedOutcome } from './bounded-write.js';
 
 /** What a DecodeHost hands out to. */
 export interface DecodeSink extends DecoderSink {
   /** `wall`: when the bytes of these readings came (wall-clock ms); absent: with the chunk that is being pushed. */
   readings(batch: ReadingBatch, wall?: number): void;
+  /** Bytes that a session wants written to its link, one call at a time. Never rejects. */
+  write?(bytes: Buffer): Promise<BoundedOutcome>;
 }
 
 /** How a wait for a Worker ended; `gone`: it has crashed or was closed, and decodes nothing any more. */
@@ -30,6 +33,10 @@ export interface DecodeHost {
   readonly hasUnsettled: boolean;
   /** As far as decoded. */
   readonly stats: DecoderStats;
+  /** The driver has to be made anew with every link: a session does not outlive its wire. */
+  readonly endsWithLink?: boolean;
+  /** The command whose `answer` is awaited is given up (timeout, link lost): what still comes is no answer to the next. */
+  cancelAnswer?(): void;
   /** Throws or rejects with the crash if the driver crashes on it. */
   encodeCommand(command: DriverCommand): EncodedCommand | Promise<EncodedCommand>;
   /** Bytes pushed and not decoded yet. */

@@ -8,12 +8,16 @@ import type { Log } from '../core/log.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Link, LinkLoss } from '../device/link.js';
 import type { Command, DeadLetterUp, Qos, ReadingsUp, Relay } from '../device/message.js';
+import type { BoundedOutcome } from './bounded-write.js';
 import type { DecodeHost } from './decode-host.js';
+import { countJunk, type JunkCounts, type JunkKind } from './junk-kind.js';
 
 /** What the receive thread finds in its inbox: bytes, and in their place among them silence and the end of the link. */
 export type ReceiveItem =
   /** `at`: monotonic ms of its arrival, `wall`: the same for people. */
   | { readonly kind: 'chunk'; readonly bytes: Buffer; readonly at: number; readonly wall: number }
+  /** A link is up: a session begins. Put for drivers of sessions only. */
+  | { readonly kind: 'opened'; readonly lease: Lease<Link> }
   /** Nothing has come for as long as the decoder waits. */
   | { readonly kind: 'quiet'; readonly at: number }
   /** No more bytes of this link. `isFresh`: those of the next one get a new framer and a new driver. */
@@ -27,19 +31,25 @@ export type ReceiveItem =
 export type UpItem = ReadingsUp | DeadLetterUp;
 export type DownItem = Command | Payload;
 
-/** Bytes that the driver wants sent by itself. */
+/** Bytes that nobody has sent a command for. */
 export interface Payload {
   readonly kind: 'payload';
   readonly bytes: Buffer;
-  readonly why: 'hello' | 'poll';
+  readonly why: 'hello' | 'poll' | 'on_uplink_lost';
   /** True from being queued to being taken: a poll is not queued twice. */
   isWaiting: boolean;
+  /** Asked when its turn has come: false drops it. Default: wanted. */
+  isWanted?(): boolean;
+  /** Told what became of it, `lost` also where the link ended before its turn. */
+  onOutcome?(outcome: BoundedOutcome): void;
 }
 
 /** What the manager thread is told. */
 export type ManagerItem =
   | { readonly kind: 'lost'; readonly lease: Lease<Link>; readonly loss: LinkLoss }
   | { readonly kind: 'crash'; readonly thread: string; readonly error: unknown }
+  /** The session on that link takes commands. */
+  | { readonly kind: 'ready'; readonly lease: Lease<Link> }
   /** Nothing received for `silent_after`; and after that: something received. */
   | { readonly kind: 'quiet' }
   | { readonly kind: 'heard' }
@@ -52,8 +62,6 @@ export type Direction = 'in' | 'out';
 export interface Tap {
   /** Copies bytes that have gone over the line, with the wall-clock ms at which they did; drops them where it is behind. */
   take(direction: Direction, bytes: Buffer, at: number): void;
-  /** From now on it has this long, ms. */
-  extend(ms: number): void;
 }
 
 /** What has gone through a device since the group was made. Bytes and counts, never reset. */
@@ -63,11 +71,14 @@ export interface DeviceCounters {
   frames: number;
   readings: number;
   junk: number;
+  readonly junkByReason: JunkCounts;
   /** Readings dropped because the way up was full and the line cannot wait. */
   droppedReadings: number;
   /** Bytes dropped before framing, because even the receive thread was behind. */
   droppedBytes: number;
   commands: number;
+  /** Times that the `on_uplink_lost` bytes were written. */
+  uplinkLostWrites: number;
   reconnects: number;
   crashes: number;
   /** Wall-clock ms of the last bytes; 0 = none yet. */
@@ -81,13 +92,27 @@ export function newCounters(): DeviceCounters {
     frames: 0,
     readings: 0,
     junk: 0,
+    junkByReason: {},
     droppedReadings: 0,
     droppedBytes: 0,
     commands: 0,
+    uplinkLostWrites: 0,
     reconnects: 0,
     crashes: 0,
     lastHeardAt: 0,
   };
+}
+
+/** Adds what a connection has counted to the sum of its listener. */
+export function addCounters(
+  sum: DeviceCounters,
+  { junkByReason, lastHeardAt, ...counts }: Readonly<DeviceCounters>,
+): void {
+  for (const [key, count] of Object.entries(counts) as [keyof typeof counts, number][]) sum[key] += count;
+  for (const [kind, count] of Object.entries(junkByReason) as [JunkKind, number][]) {
+    countJunk(sum.junkByReason, kind, count);
+  }
+  sum.lastHeardAt = Math.max(sum.lastHeardAt, lastHeardAt);
 }
 
 /** The device's settings that its threads need. Times in ms, sizes in bytes. */
@@ -98,6 +123,13 @@ export interface DeviceSettings {
   readonly silent_after: number;
   readonly reconnect: { readonly first: number; readonly max: number };
   readonly on_shutdown?: Buffer;
+  readonly on_uplink_lost?: { readonly after: number; readonly write: Buffer };
+  readonly commands: {
+    readonly when_offline: 'refuse' | 'hold';
+    readonly max_hold: number;
+    /** For the answer of a device whose driver reads answers. */
+    readonly timeout: number;
+  };
   /** Where framer and driver run; default inline. */
   readonly isolation?: 'inline' | 'worker';
 }
@@ -120,6 +152,8 @@ export interface DeviceContext {
   lease: Lease<Link> | undefined;
   /** Framer and driver; undefined until first needed, and where a fresh one is wanted. */
   decoder: DecodeHost | undefined;
+  /** What a session's driver knows of its device, as JSON of an object; the last that was said. */
+  details: string | undefined;
   /** Set while the line is watched. */
   tap: Tap | undefined;
   /** The link that has a write in it which does not end. */

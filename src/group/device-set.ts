@@ -5,6 +5,7 @@ import type { LinkConfig } from '../config/link-schema.js';
 import type { DeviceConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { Log } from '../core/log.js';
+import type { Presence } from '../core/presence.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import { makeOpener } from '../device/make-opener.js';
 import type { DownMessage, Relay } from '../device/message.js';
@@ -13,6 +14,7 @@ import type { PlannedDevice } from '../device/plan-devices.js';
 import { CommsThreadGroup } from './comms-thread-group.js';
 import type { DeviceSettings } from './device-context.js';
 import { ServerManager } from './server-manager.js';
+import { UplinkAbsence } from './uplink-absence.js';
 
 /** Longest that a device may take to end when its config has changed or gone, ms. */
 const STOP_MS = 5000;
@@ -24,6 +26,8 @@ export interface DeviceSetOptions {
   readonly log: Log;
   readonly registry: ThreadRegistry<DownMessage>;
   readonly relay: Relay;
+  /** Whether the broker is there: for devices with `on_uplink_lost`. */
+  readonly uplink: Presence;
 }
 
 /** What `apply` did, by device name. */
@@ -41,10 +45,12 @@ interface Member {
 
 export class DeviceSet {
   readonly #options: DeviceSetOptions;
+  readonly #absence: UplinkAbsence;
   readonly #members = new Map<string, Member>();
 
   constructor(options: DeviceSetOptions) {
     this.#options = options;
+    this.#absence = new UplinkAbsence(options.clock, options.uplink);
   }
 
   /** The plans in use. */
@@ -121,7 +127,8 @@ export class DeviceSet {
 
   #make({ config, plan }: PlannedDevice): DeviceGroup {
     const { clock, log, registry, relay } = this.#options;
-    const shared = { id: plan.name, clock, log, registry, relay, plan, settings: settingsOf(config) };
+    const settings = settingsOf(config);
+    const shared = { id: plan.name, clock, log, registry, relay, plan, settings, absence: this.#absence };
     const { link } = plan;
     if (link.type === 'tcp-listen') return new ServerManager({ ...shared, listen: link });
     return new CommsThreadGroup({
@@ -137,8 +144,19 @@ export function hasPeers(link: LinkConfig): boolean {
 }
 
 function settingsOf(config: DeviceConfig): DeviceSettings {
-  const { qos, retain, queue_size, silent_after, reconnect, on_shutdown, isolation } = config;
-  return { qos, retain, queue_size, silent_after, reconnect, isolation, ...(on_shutdown && { on_shutdown }) };
+  const { qos, retain, queue_size, silent_after, reconnect, commands, isolation } = config;
+  const { on_shutdown, on_uplink_lost } = config;
+  return {
+    qos,
+    retain,
+    queue_size,
+    silent_after,
+    reconnect,
+    commands,
+    ...(isolation && { isolation }),
+    ...(on_shutdown && { on_shutdown }),
+    ...(on_uplink_lost && { on_uplink_lost }),
+  };
 }
 
 /** Equal for two configs that make the same device. A driver's code is not part of it: it is loaded once per process. */

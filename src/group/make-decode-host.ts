@@ -1,13 +1,15 @@
-// Chooses where a device's framer and driver run: inline, on the event loop, or in a Worker of their own.
+// Chooses where a device's framer and driver run: inline, on the event loop, or in a Worker of their own; a session always in one.
 
 import type { Clock } from '../core/clock.js';
 import type { ConnectionFlag } from '../core/connection-flag.js';
 import type { Log } from '../core/log.js';
 import { Decoder } from '../device/decoder.js';
+import type { FramedDriver, SessionDriver } from '../device/driver.js';
 import { makeFramer } from '../device/make-framer.js';
 import type { DevicePlan } from '../device/plan.js';
 import type { DecodeHost, DecodeSink } from './decode-host.js';
-import { WorkerDecoder } from './worker-decoder.js';
+import { type SessionEvents, WorkerSession } from './session/worker-session.js';
+import { WorkerDecoder } from './worker/worker-decoder.js';
 
 /** `inline`: cheapest. `worker`: a driver that hangs, crashes or eats memory is felt by nobody else. */
 export type Isolation = 'inline' | 'worker';
@@ -19,19 +21,44 @@ export interface DecodeHostOptions {
   readonly flag: ConnectionFlag;
   readonly plan: Pick<DevicePlan, 'driver' | 'driverName' | 'driverDirs' | 'options' | 'framing'>;
   readonly isolation: Isolation;
+  /** For a driver of sessions: who is told of the next one, which begins now. */
+  readonly session: () => Pick<SessionEvents, 'onReady' | 'onUnanswered' | 'onDetails'>;
   /** A Worker has ended by itself. An inline decoder throws instead. */
   readonly onCrash: (host: DecodeHost, error: unknown) => void;
 }
 
 /** Answers a function that makes a fresh host, each with a fresh framer and driver. May throw what the driver throws. */
 export function decodeHostMaker(options: DecodeHostOptions): (sink: DecodeSink) => DecodeHost {
-  return options.isolation === 'worker' ? workerMaker(options) : (sink) => inline(options.plan, sink);
+  const { plan, isolation } = options;
+  const { driver } = plan;
+  if (driver.kind === 'session') return sessionMaker(options, driver);
+  return isolation === 'worker' ? workerMaker(options) : (sink) => inline(driver, plan, sink);
 }
 
-function inline({ driver, options, framing }: DecodeHostOptions['plan'], sink: DecodeSink): Decoder {
+function inline(driver: FramedDriver, { options, framing }: DecodeHostOptions['plan'], sink: DecodeSink): Decoder {
   const { commands } = driver;
   const instance = driver.create(options);
   return new Decoder({ framer: makeFramer(framing), instance, out: sink, ...(commands && { commands }) });
+}
+
+function sessionMaker(
+  { id, clock, log, plan, onCrash, session }: DecodeHostOptions,
+  { commands }: SessionDriver,
+): (sink: DecodeSink) => WorkerSession {
+  const { driverName, driverDirs, options } = plan;
+  return (sink) => {
+    const host: WorkerSession = new WorkerSession({
+      id,
+      clock,
+      log,
+      driver: { name: driverName, dirs: driverDirs },
+      options,
+      out: sink,
+      ...(commands && { commands }),
+      events: { ...session(), onCrash: (error) => onCrash(host, error) },
+    });
+    return host;
+  };
 }
 
 function workerMaker({ id, clock, log, flag, plan, onCrash }: DecodeHostOptions): (sink: DecodeSink) => WorkerDecoder {

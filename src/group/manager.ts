@@ -27,6 +27,8 @@ const WORKED_MS = 10_000;
 /** A hint that the device is back is not acted on sooner than this, ms: hints that never end must not spin. */
 const SHORTEST_RETRY_MS = 20;
 const NEVER = new AbortController().signal;
+/** A session greets its device itself. */
+const NO_GREETING: Greeting = { hello: [], polls: [] };
 
 /** What the manager knows of the other two threads. */
 export interface LinkUser {
@@ -39,13 +41,17 @@ export interface ManagerParts {
   readonly opener: LinkOpener;
   /** False for an accepted connection: when it is lost, the group has done its work. */
   readonly reopens: boolean;
+  /** True if a device is online only once its session has begun: told by a `ready`. Default: with its link. */
+  readonly awaitsSession?: boolean;
   /** Called with 'online' and 'offline' as the link comes and goes. */
   readonly announce: (state: 'online' | 'offline') => void;
-  readonly receive: LinkUser & { intake(link: Link, chunk: Buffer): void };
+  readonly receive: LinkUser & { intake(link: Link, chunk: Buffer): void; opened(lease: Lease<Link>): void };
   readonly send: LinkUser;
   readonly restartThread: (label: string) => void;
   /** What the driver wants sent by itself. Driver's code: may throw. */
   readonly greeting: () => Greeting;
+  /** Called when the greeting is on its way. */
+  readonly onGreeted: () => void;
   readonly intensity?: RestartIntensity;
   /** Called when the thread has nothing left to do. */
   readonly onEnded?: (() => void) | undefined;
@@ -141,6 +147,7 @@ export class ManagerThread {
 
   #attach(lease: Lease<Link>): void {
     const { managing, flag } = this.#ctx;
+    this.#parts.receive.opened(lease);
     lease.resource.attach({
       onChunk: (chunk) => this.#parts.receive.intake(lease.resource, chunk),
       onLost: (loss) => {
@@ -159,15 +166,22 @@ export class ManagerThread {
     } catch (error) {
       return { why: 'crash', thread: HOLDER, error };
     }
-    this.#announce(lease.resource);
-    const stopPolls = greet(this.#ctx, greeting);
-    this.#silence.start();
+    const stopPolls = this.#parts.awaitsSession ? () => {} : this.#begin(lease, greeting);
     try {
       return await this.#watch(lease);
     } finally {
       stopPolls();
       this.#silence.cancel();
     }
+  }
+
+  /** The device is there, as far as we know; answers how to stop the polls. */
+  #begin(lease: Lease<Link>, greeting: Greeting): () => void {
+    this.#announce(lease.resource);
+    const stopPolls = greet(this.#ctx, greeting);
+    this.#parts.onGreeted();
+    this.#silence.start();
+    return stopPolls;
   }
 
   #announce(link: Link): void {
@@ -193,7 +207,9 @@ export class ManagerThread {
       const { item } = taken;
       if (item.kind === 'quiet') this.#onQuiet();
       else if (item.kind === 'heard') this.#onHeard();
-      else if (item.kind === 'lost') {
+      else if (item.kind === 'ready') {
+        if (item.lease === lease && !this.#isClosing) this.#begin(lease, NO_GREETING);
+      } else if (item.kind === 'lost') {
         if (item.lease === lease) return { why: 'lost', loss: item.loss };
       } else if (!this.#isClosing) return endingOf(item);
     }

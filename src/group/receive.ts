@@ -10,11 +10,15 @@ import type { Lease } from '../core/lease.js';
 import type { Thread } from '../core/thread.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
+import type { BoundedOutcome } from './bounded-write.js';
 import { DeadLetters } from './dead-letters.js';
 import { type DecodeHost, type DecodeSink, quietDueMs } from './decode-host.js';
 import type { DeviceContext, ReceiveItem, UpItem } from './device-context.js';
+import { countJunk, junkKindOf } from './junk-kind.js';
 import { HELD_MS, LoopWatch } from './loop-watch.js';
-import { WORKER_BACKLOG } from './worker-decoder.js';
+import { NO_SESSION } from './session/no-session.js';
+import { writeForSession } from './session/session-line.js';
+import { WORKER_BACKLOG } from './worker/worker-decoder.js';
 
 /** Bytes waiting for the receive thread at which a link that can pause is paused. */
 const PAUSE_AT = 128 * 1024;
@@ -28,6 +32,7 @@ const HOLDER = 'receive';
 export class ReceiveThread implements DecodeSink {
   readonly #ctx: DeviceContext;
   readonly #makeDecoder: (sink: DecodeSink) => DecodeHost;
+  readonly #hasSession: boolean;
   readonly #deadLetters: DeadLetters;
   /** Items that found no room on the way up, in order. Short: nothing is decoded while there are any. */
   readonly #overflow: UpItem[] = [];
@@ -39,10 +44,14 @@ export class ReceiveThread implements DecodeSink {
   #quietTimer: Timer | undefined;
   #framesBefore = 0;
   #loopWatch: LoopWatch | undefined;
+  /** The link of the session: its bytes are written to no other. */
+  #sessionOn: Lease<Link> | undefined;
 
-  constructor(ctx: DeviceContext, makeDecoder: (sink: DecodeSink) => DecodeHost) {
+  /** `hasSession`: the driver is made with each link, by `opened`, and not on first use. */
+  constructor(ctx: DeviceContext, makeDecoder: (sink: DecodeSink) => DecodeHost, hasSession = false) {
     this.#ctx = ctx;
     this.#makeDecoder = makeDecoder;
+    this.#hasSession = hasSession;
     this.#deadLetters = new DeadLetters(ctx.address, ctx.clock);
   }
 
@@ -79,7 +88,10 @@ export class ReceiveThread implements DecodeSink {
         while (received.length > 0) {
           if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
           const wait = this.#handleNext(thread);
-          if (wait !== undefined) await wait;
+          if (wait !== undefined) {
+            await wait;
+            thread.busy('decoding'); // a Worker that is always behind has made progress all the same
+          }
           if (this.#overflow.length > 0) await this.#waitForRoom(thread);
         }
         this.#unpause();
@@ -107,6 +119,11 @@ export class ReceiveThread implements DecodeSink {
     void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
   }
 
+  /** Told by the manager that a link is up. A session may have to speak first, so it begins now. */
+  opened(lease: Lease<Link>): void {
+    if (this.#hasSession) this.#ctx.received.put({ kind: 'opened', lease });
+  }
+
   /** Told by the manager that the link has ended. What was read is still decoded, then the partial frame reported. */
   letGo(lease: Lease<Link>, isFresh: boolean): void {
     this.#forgetPause();
@@ -117,6 +134,7 @@ export class ReceiveThread implements DecodeSink {
   /** Framer and driver of the device, made on first use. The send thread encodes with the same one. */
   decoder(): DecodeHost {
     if (this.#ctx.decoder === undefined) {
+      if (this.#hasSession) return NO_SESSION;
       this.#ctx.decoder = this.#makeDecoder(this);
       this.#framesBefore = 0;
     }
@@ -131,10 +149,16 @@ export class ReceiveThread implements DecodeSink {
     this.#queue({ kind: 'readings', device: address, batch, qos, retain, at: wall });
   }
 
+  /** From a session: bytes for the device. */
+  write(bytes: Buffer): Promise<BoundedOutcome> {
+    return writeForSession(this.#ctx, this.#sessionOn, bytes);
+  }
+
   /** From the decoder: bytes that are no reading. */
   junk(reason: string, bytes: Buffer, droppedBytes: number): void {
     const { counters, log, up } = this.#ctx;
     counters.junk += 1;
+    countJunk(counters.junkByReason, junkKindOf(reason));
     const letter = this.#deadLetters.take(reason, bytes, droppedBytes);
     if (letter === undefined) return;
     const fields = { thread: HOLDER, reason, bytes: bytes.length + droppedBytes, suppressed: letter.suppressed };
@@ -153,6 +177,9 @@ export class ReceiveThread implements DecodeSink {
     switch (item.kind) {
       case 'chunk':
         return this.#decode(item, thread);
+      case 'opened':
+        this.#beginSession(item.lease);
+        return undefined;
       case 'quiet':
         this.#onQuiet(item.at);
         return undefined;
@@ -164,6 +191,12 @@ export class ReceiveThread implements DecodeSink {
       case 'wake':
         return undefined;
     }
+  }
+
+  #beginSession(lease: Lease<Link>): void {
+    if (this.#ctx.lease !== lease) return; // gone again
+    this.#sessionOn = lease;
+    this.#ctx.decoder ??= this.#makeDecoder(this);
   }
 
   #decode({ bytes, at, wall }: Extract<ReceiveItem, { kind: 'chunk' }>, thread: Thread): Promise<unknown> | undefined {
@@ -198,7 +231,7 @@ export class ReceiveThread implements DecodeSink {
     if (decoder === undefined) return undefined;
     decoder.flush('end');
     this.#countFrames(decoder);
-    return isLast ? this.#retire(decoder, thread) : undefined;
+    return isLast || decoder.endsWithLink ? this.#retire(decoder, thread) : undefined;
   }
 
   /** Lets go of a decoder. One that has crashed is not closed: its successor takes over what it had not decoded. */
@@ -257,7 +290,8 @@ export class ReceiveThread implements DecodeSink {
       this.#overflow.push(item);
       return;
     }
-    if (!this.#canPause) this.#makeRoom(item);
+    // A session speaks when it likes, whether its line is paused or not.
+    if (!this.#canPause || this.#hasSession) this.#makeRoom(item);
     const outcome = this.#ctx.up.put(item);
     if (outcome === 'rejected') {
       this.#overflow.push(item);

@@ -1,36 +1,57 @@
 // The send thread of a device: everything that leaves it, in two lanes that do not block each other.
 //
 //   [up]   -> relay -> uplink        waits for room up there; the queue behind it fills, and the receive thread sees that
-//   [down] -> encode -> link.write   one command at a time, each with its answer on <device>/response
+//   [down] -> encode -> link.write   one command at a time, each with its answer on <device>/response;
+//                                    where the driver reads answers, the next one waits for the device's
 
 import { messageOf } from '../core/errors.js';
 import type { Lease } from '../core/lease.js';
 import type { Taken } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
+import type { EncodedCommand } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
 import type { Command } from '../device/message.js';
 import { answer } from './answer.js';
-import { type BoundedOutcome, writeBounded } from './bounded-write.js';
+import { AnswerWait, LINK_LOST } from './answer-wait.js';
+import type { BoundedOutcome } from './bounded-write.js';
 import type { DecodeHost } from './decode-host.js';
-import type { DeviceContext, DownItem, UpItem } from './device-context.js';
-import { WorkerCrash } from './worker-crash.js';
+import type { DeviceContext, DownItem, Payload, UpItem } from './device-context.js';
+import { writeToDevice } from './device-write.js';
+import { WorkerCrash } from './worker/worker-crash.js';
 
 const HOLDER = 'send';
 const LOST = 'not sent: the link was lost while the command waited';
 const STUCK = 'not sent: the device keeps its link open but takes no bytes';
+const UNHEARD = 'not sent: the device is being closed, nobody would hear its answer';
+
+/** What the send thread needs of its group. */
+export interface SendParts {
+  /** Framer and driver: the one that the receive thread decodes with. */
+  readonly decoder: () => DecodeHost;
+  /** Takes the commands that still waited when the link ended, to answer them or to keep them. */
+  readonly onUnsent: (commands: readonly Command[]) => void;
+}
+
+type Unsendable = Extract<EncodedCommand, { ok: false }>;
+/** A command as bytes, and who looks for the device's answer, where the driver reads answers. */
+type Sendable = Extract<EncodedCommand, { ok: true }> & { readonly host?: DecodeHost };
+type LinkLease = Lease<Link> | undefined;
 
 export class SendThread {
   readonly #ctx: DeviceContext;
-  readonly #decoder: () => DecodeHost;
+  readonly #parts: SendParts;
   /** Taken from the lane and not yet from us. Outlives a crash of the thread. */
   #holding: UpItem | undefined;
   #writingTo: Lease<Link> | undefined;
   /** The link during which the driver has crashed in `encode`: told once, and the others of its commands are refused. */
   #crashedOn: Lease<Link> | undefined;
+  /** The device has a command and has not answered yet. */
+  readonly #answerWait: AnswerWait;
 
-  constructor(ctx: DeviceContext, decoder: () => DecodeHost) {
+  constructor(ctx: DeviceContext, parts: SendParts) {
     this.#ctx = ctx;
-    this.#decoder = decoder;
+    this.#parts = parts;
+    this.#answerWait = new AnswerWait(ctx.clock, ctx.settings.commands.timeout);
   }
 
   /** The thread's body. Ends when both lanes are closed and worked off, or on abort. */
@@ -45,7 +66,8 @@ export class SendThread {
 
   /** Told by the manager that the link has ended: lets go of it, after the write at hand if there is one. */
   letGo(lease: Lease<Link>): void {
-    this.#refuseWaiting();
+    this.#giveBackWaiting();
+    this.#answerWait.onLost();
     if (this.#writingTo !== lease) lease.leave(HOLDER);
   }
 
@@ -69,13 +91,17 @@ export class SendThread {
       if (item?.kind === 'command') {
         thread.busy(`writing command ${item.transaction}`);
         await this.#executeOrAnswer(item, thread);
-      } else if (item !== undefined) {
-        item.isWaiting = false;
-        thread.busy(`writing ${item.why}`);
-        await this.#write(item.bytes, thread);
-      }
+      } else if (item !== undefined) await this.#writePayload(item, thread);
       thread.idle();
     }
+  }
+
+  async #writePayload(payload: Payload, thread: Thread): Promise<void> {
+    payload.isWaiting = false;
+    if (payload.isWanted?.() === false) return;
+    thread.busy(`writing ${payload.why}`);
+    const outcome = await this.#write(payload.bytes, thread);
+    payload.onOutcome?.(outcome);
   }
 
   async #executeOrAnswer(command: Command, thread: Thread): Promise<void> {
@@ -88,88 +114,108 @@ export class SendThread {
   }
 
   async #execute(command: Command, thread: Thread): Promise<void> {
-    const { clock, counters } = this.#ctx;
+    const { counters, lease } = this.#ctx;
     counters.commands += 1;
-    if (command.notAfter !== undefined && clock.wall() > command.notAfter) {
-      const lateMs = Math.round(clock.wall() - command.notAfter);
-      answer(this.#ctx, command, 'expired', `not sent: its time was over ${lateMs} ms ago`);
-      return;
-    }
-    const payloads = await this.#payloads(command);
-    if (typeof payloads === 'string') {
-      answer(this.#ctx, command, 'error', payloads);
-      return;
-    }
-    for (const [index, payload] of payloads.entries()) {
-      const outcome = await this.#write(payload, thread);
-      if (outcome === 'written') continue;
-      const part = index === 0 ? '' : `; ${index} of ${payloads.length} parts had gone out`;
-      answer(this.#ctx, command, 'error', `${outcome === 'stuck' ? STUCK : LOST}${part}`);
-      return;
-    }
-    answer(this.#ctx, command, 'sent');
-    // The drivers of this version do not read answers of the device: `ok` says that the bytes have left.
-    answer(this.#ctx, command, 'ok', undefined, { confirmed: false });
+    if (this.#isExpired(command)) return;
+    const encoded = await this.#encode(command);
+    if (encoded.ok) await this.#perform(command, encoded, lease, thread);
+    else answer(this.#ctx, command, 'error', encoded.reason);
   }
 
-  /** What to write for a command, or the sentence why nothing is to be written. */
-  async #payloads(command: Command): Promise<readonly Buffer[] | string> {
-    if (command.verb === 'write') return [command.payload];
+  /** Sends a command on the link for which it has been encoded, and tells what comes of it. */
+  async #perform(command: Command, sendable: Sendable, lease: LinkLease, thread: Thread): Promise<void> {
+    try {
+      if (this.#isExpired(command)) return; // encoding may have waited for a Worker to start
+      const problem = await this.#send(sendable, lease, thread);
+      if (problem === undefined) await this.#conclude(command, sendable, lease, thread);
+      else answer(this.#ctx, command, 'error', problem);
+    } finally {
+      sendable.host?.cancelAnswer?.();
+    }
+  }
+
+  /** True for a command whose time is over; it is answered then. */
+  #isExpired(command: Command): boolean {
+    const lateMs = this.#ctx.clock.wall() - (command.notAfter ?? Number.POSITIVE_INFINITY);
+    if (lateMs <= 0) return false;
+    answer(this.#ctx, command, 'expired', `not sent: its time was over ${Math.round(lateMs)} ms ago`);
+    return true;
+  }
+
+  /** The command as bytes, or why there are none. */
+  async #encode(command: Command): Promise<Sendable | Unsendable> {
+    if (command.verb === 'write') return { ok: true, payloads: [command.payload] };
     const { lease, managing } = this.#ctx;
-    if (lease === undefined) return LOST;
-    if (this.#crashedOn === lease) return 'not sent: the driver has crashed and is being restarted';
+    if (lease === undefined) return unsendable(LOST);
+    if (this.#crashedOn === lease) return unsendable('not sent: the driver has crashed and is being restarted');
     const { verb, channel, payload } = command;
     try {
-      const asked = { verb, payload, ...(channel !== undefined && { channel }) };
-      const encoded = await this.#decoder().encodeCommand(asked);
-      return encoded.ok ? encoded.payloads : encoded.reason;
+      const host = this.#parts.decoder();
+      const encoded = await host.encodeCommand({ verb, payload, ...(channel !== undefined && { channel }) });
+      return encoded.ok && encoded.answer ? { ...encoded, host } : encoded;
     } catch (error) {
       // The driver has crashed, not this thread: the manager gives the device a fresh driver, the sender an answer.
       this.#crashedOn = lease;
       // A Worker's crash is told to the receive thread too, whatever it was busy with.
       if (!(error instanceof WorkerCrash)) managing.put({ kind: 'crash', thread: HOLDER, error });
-      return `the driver crashed on this command: ${messageOf(error)}`;
+      return unsendable(`the driver crashed on this command: ${messageOf(error)}`);
     }
   }
 
+  /** Writes a command; answers the sentence why it could not. */
+  async #send(sendable: Sendable, lease: LinkLease, thread: Thread): Promise<string | undefined> {
+    const { payloads } = sendable;
+    if (sendable.answer !== undefined && thread.isStopping) return UNHEARD;
+    for (const [index, payload] of payloads.entries()) {
+      const outcome = this.#ctx.lease === lease ? await this.#write(payload, thread) : 'lost';
+      if (outcome === 'written') continue;
+      const part = index === 0 ? '' : `; ${index} of ${payloads.length} parts had gone out`;
+      return `${outcome === 'stuck' ? STUCK : LOST}${part}`;
+    }
+    return undefined;
+  }
+
+  /** The device has the command: tells so, and what comes of it. */
+  async #conclude(command: Command, sendable: Sendable, lease: LinkLease, thread: Thread): Promise<void> {
+    answer(this.#ctx, command, 'sent');
+    if (sendable.answer === undefined) {
+      answer(this.#ctx, command, 'ok', undefined, { confirmed: false }); // says only that the bytes have left
+      return;
+    }
+    thread.busy(`waiting for the answer to command ${command.transaction}`);
+    const isLost = this.#ctx.lease !== lease;
+    const said = isLost ? LINK_LOST : await this.#answerWait.for(sendable.answer, thread.finishSignal);
+    if (said.ok) answer(this.#ctx, command, 'ok', undefined, said.data ?? { confirmed: true });
+    else answer(this.#ctx, command, 'error', said.reason);
+  }
+
   async #write(bytes: Buffer, thread: Thread): Promise<BoundedOutcome> {
-    const { lease, flag, counters, clock } = this.#ctx;
-    if (lease === undefined || !flag.isUp) return 'lost';
-    if (this.#ctx.stuckOn === lease) return 'stuck';
+    const { lease } = this.#ctx;
+    if (lease === undefined) return 'lost';
     this.#writingTo = lease;
     try {
-      const outcome = await writeBounded(lease.resource, bytes, clock, thread.finishSignal);
-      if (outcome === 'stuck') this.#complain(lease, bytes);
-      if (outcome === 'written') {
-        counters.bytesOut += bytes.length;
-        this.#ctx.tap?.take('out', bytes, clock.wall());
-      }
-      return outcome;
+      return await writeToDevice(this.#ctx, lease, bytes, thread.finishSignal);
     } finally {
       this.#writingTo = undefined;
       if (this.#ctx.lease !== lease) lease.leave(HOLDER);
     }
   }
 
-  /** The device keeps its link and takes nothing: what waits is answered, and the link is opened anew. */
-  #complain(lease: Lease<Link>, bytes: Buffer): void {
-    const { log, managing } = this.#ctx;
-    this.#ctx.stuckOn = lease;
-    const reason = 'the device takes no bytes';
-    log.warn(
-      { thread: HOLDER, bytes: bytes.length },
-      `${reason} although its link is open: closing it and opening it again`,
-    );
-    managing.put({ kind: 'restart', reason });
-  }
-
-  /** What waits was meant for this link; a command must not reach a device that has come back much later. */
-  #refuseWaiting(): void {
+  #giveBackWaiting(): void {
+    const commands: Command[] = [];
     for (const item of this.#ctx.down.drain()) {
-      if (item.kind === 'command') answer(this.#ctx, item, 'error', LOST);
-      else item.isWaiting = false;
+      if (item.kind === 'command') commands.push(item);
+      else {
+        item.isWaiting = false;
+        item.onOutcome?.('lost');
+      }
     }
+    this.#parts.onUnsent(commands);
   }
+}
+
+function unsendable(reason: string): Unsendable {
+  return { ok: false, reason };
 }
 
 /** `ended`: the other lane has crashed, and this one is all that is left of the thread. */

@@ -18,6 +18,7 @@ import { socketLink } from '../device/links/tcp-socket.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import { answer } from './answer.js';
 import { CommsThreadGroup, type CommsThreadGroupOptions, DEVICE_RANK } from './comms-thread-group.js';
+import { addCounters, newCounters } from './device-context.js';
 import { peerNamer } from './peer-name.js';
 
 /**
@@ -31,7 +32,7 @@ const LISTEN_BACKOFF = { firstMs: 250, maxMs: 30_000 };
 export interface ServerManagerOptions
   extends Pick<
     CommsThreadGroupOptions,
-    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity'
+    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity' | 'absence'
   > {
   readonly listen: TcpListenLinkConfig;
 }
@@ -46,6 +47,8 @@ interface DoorCounters {
 
 export class ServerManager {
   readonly group: ThreadGroup;
+  /** What its connections counted that have ended. */
+  readonly ended = newCounters();
   readonly #options: ServerManagerOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -93,6 +96,16 @@ export class ServerManager {
   /** The group of a connection, by its id `<listener>/<peer>`. */
   connection(id: string): CommsThreadGroup | undefined {
     return this.#connections.get(id);
+  }
+
+  /** The connections there are. */
+  get connections(): Iterable<CommsThreadGroup> {
+    return this.#connections.values();
+  }
+
+  /** What has happened at the door. */
+  get counters(): Readonly<DoorCounters> {
+    return this.#counters;
   }
 
   /** Ids of the connections. */
@@ -206,7 +219,7 @@ export class ServerManager {
   }
 
   #makeConnection(id: string, opener: LinkOpener): CommsThreadGroup {
-    const { clock, log, registry, relay, plan, settings, intensity } = this.#options;
+    const { clock, log, registry, relay, plan, settings, intensity, absence } = this.#options;
     const connection: CommsThreadGroup = new CommsThreadGroup({
       id,
       clock,
@@ -218,6 +231,7 @@ export class ServerManager {
       opener,
       reopens: false,
       ...(intensity && { intensity }),
+      ...(absence && { absence }),
       ...(this.#isShared && { address: this.#options.id }),
       onEnded: () => void this.#bury(connection),
     });
@@ -225,14 +239,14 @@ export class ServerManager {
   }
 
   /** The connection's link is gone: its group works off what was read, and is forgotten. */
-  async #bury({ group }: CommsThreadGroup): Promise<void> {
+  async #bury({ group, counters }: CommsThreadGroup): Promise<void> {
     if (!group.isClosing) {
       group.close('the connection has ended');
       const { ended, stuck, left } = await group.wait(CHILD_CLOSE_MS);
       if (!ended) this.#log.error({ stuck, left }, `${group.id}: not worked off, although its connection has ended`);
       group.cleanup();
     }
-    this.#connections.delete(group.id);
+    if (this.#connections.delete(group.id)) addCounters(this.ended, counters);
   }
 
   #refuse(socket: net.Socket): void {

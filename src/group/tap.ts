@@ -1,5 +1,5 @@
 // The tap of a device: a thread that is added to the running group while somebody watches its line live (`ferrule monitor`),
-// and taken out again. The receive and the send thread give it copies, it says them to the relay line by line.
+// and taken out again (taps.ts). The receive and the send thread give it copies, it says them to the relay line by line.
 //
 //   receive.intake --copy--.
 //   send.write ----copy----+--> [inbox, drop-oldest] --> every 100 ms --> relay (`tap`)
@@ -13,8 +13,6 @@ import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import type { Direction, Tap } from './device-context.js';
 
-/** Label of the thread. */
-export const TAP = 'tap';
 /** How long bytes are gathered before they are said, and an unfinished line waits for its end, ms. */
 const GATHER_MS = 100;
 /** Bytes that may wait for the tap, the objects around them included; so it says at most ten times that in a second. */
@@ -71,6 +69,7 @@ export class TapThread implements Tap {
     this.inbox.put({ direction, bytes: Buffer.from(kept), at });
   }
 
+  /** From now on it has this long, ms. */
   extend(ms: number): void {
     this.#timer?.cancel();
     this.#timer = this.#options.clock.after(ms, this.#options.onOver);

@@ -4,9 +4,10 @@
 //   gateway -- /dev/pts/N (slave) == master -- this file        a symlink `link` may stand for /dev/pts/N, as by-id does
 //
 // The slave is never opened here: the gateway looks for other holders of a port and would find us. So while nobody has it
-// open the master only answers EIO, and is asked again by the clock until somebody comes.
+// open the master only answers EIO, and is asked again by the clock until somebody comes. (Before the very first time it would
+// answer that there is nothing to read: so it is opened and closed once, before anybody can know its name.)
 
-import { readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { type Clock, systemClock, type Timer } from '../core/clock.js';
 import { TtyDescriptor, wrapDescriptor } from '../device/links/tty-descriptor.js';
 import { openPtyMaster } from './pty-master.js';
@@ -37,6 +38,8 @@ export interface Pty {
   readonly path: string;
   /** /dev/pts/N. */
   readonly slavePath: string;
+  /** True while somebody has it open; learnt within 10 ms. */
+  readonly isOpen: boolean;
   /** Sends to the gateway, in the order of the calls. Never rejects; `dropped` = nobody has it open, or nobody reads. */
   write(bytes: Uint8Array | string): Promise<PtyWriteOutcome>;
   /** Gives what the gateway writes to `listener` (one at a time; the last one counts). Without one it is dropped. */
@@ -50,6 +53,7 @@ export interface Pty {
 /** Opens a pty in raw mode. Rejects with PtyUnavailableError where there are none. */
 export async function openPty(options: PtyOptions = {}): Promise<Pty> {
   const { fd, slavePath } = await openPtyMaster();
+  closeSync(openSync(slavePath, constants.O_RDWR | constants.O_NOCTTY));
   const port = await wrapDescriptor(fd);
   const { link, clock = systemClock } = options;
   if (link !== undefined) pointLink(link, slavePath);
@@ -87,9 +91,13 @@ class MasterEnd implements Pty {
     return this.#link ?? this.slavePath;
   }
 
+  get isOpen(): boolean {
+    return this.#tty !== undefined && this.#hasListenerOnSlave;
+  }
+
   start(tty: TtyDescriptor): void {
     this.#tty = tty;
-    tty.wantRead(true);
+    this.read();
   }
 
   onData(listener: (chunk: Buffer) => void): void {

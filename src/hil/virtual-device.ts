@@ -4,10 +4,8 @@
 //   script.next() every `everyMs` --> line.send        line.onData --> lines of text --> script.answer() --> line.send
 
 import type { Clock, Timer } from '../core/clock.js';
+import { RequestLines } from './request-lines.js';
 import type { VirtualLine } from './virtual-line.js';
-
-/** A request longer than this is noise: forgotten up to its line end. */
-const MAX_REQUEST = 256;
 
 /** What a device does. */
 export interface VirtualScript {
@@ -29,8 +27,8 @@ export class VirtualDevice {
   readonly line: VirtualLine;
   readonly #script: VirtualScript;
   readonly #clock: Clock;
+  readonly #requests = new RequestLines();
   #timer: Timer | undefined;
-  #heard = '';
 
   private constructor({ line, script, clock }: VirtualDeviceOptions) {
     this.line = line;
@@ -63,10 +61,7 @@ export class VirtualDevice {
   }
 
   #hear(chunk: Buffer): void {
-    const requests = (this.#heard + chunk.toString('latin1')).split(/\r\n|\r|\n/);
-    this.#heard = (requests.pop() ?? '').slice(0, MAX_REQUEST + 1);
-    for (const request of requests) {
-      if (request === '' || request.length > MAX_REQUEST) continue;
+    for (const request of this.#requests.take(chunk)) {
       const answer = this.#script.answer?.(request);
       if (answer !== undefined) this.line.send(answer);
     }

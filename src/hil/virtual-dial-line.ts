@@ -2,6 +2,7 @@
 
 import net from 'node:net';
 import type { Clock, Timer } from '../core/clock.js';
+import { drained } from './drained.js';
 import type { VirtualLine } from './virtual-line.js';
 
 const REDIAL_MS = 500;
@@ -32,6 +33,14 @@ class DialLine implements VirtualLine {
 
   get link(): string {
     return `tcp-listen://${this.#options.host}:${this.#options.port}`;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket?.readyState === 'open';
+  }
+
+  async flushed(): Promise<void> {
+    if (this.#socket) await drained(this.#socket);
   }
 
   /** Bytes for a connection that is not there yet are lost: `writable` is true from the start, `connecting` tells. */

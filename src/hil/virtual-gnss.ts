@@ -1,20 +1,25 @@
-// A GNSS receiver on a boat that goes round in a circle: NMEA 0183 sentences of a real receiver, with right checksums, once
-// a second. All of a second's sentences together stay below what 4800 baud carries (480 characters).
+// A GNSS receiver on a boat that goes round in a circle, or along a track: NMEA 0183 sentences of a real receiver, with right
+// checksums, once a second. All of a second's sentences together stay below what 4800 baud carries (480 characters).
 
 import type { Clock } from '../core/clock.js';
 import type { VirtualScript } from './virtual-device.js';
+import { circle, type Movements, type Position, track } from './virtual-track.js';
 
 export interface GnssOptions {
   readonly clock: Clock;
+  /** Points along which it goes, and from the last one back to the first; at least two. Instead of a circle. */
+  readonly track?: readonly Position[] | undefined;
+  /** Fixes in a second, 1 to 10; default 1. More than 1 is too much for 4800 baud. */
+  readonly rate?: number;
   /** Centre of the circle, degrees. Default: on Lake Zurich. */
-  readonly centre?: { readonly lat: number; readonly lon: number };
+  readonly centre?: Position | undefined;
   /** m; default 300. */
   readonly radius?: number;
   /** Over ground, m/s; default 4. */
   readonly speed?: number;
 }
 
-const METRES_PER_DEGREE = 111_320;
+const LAKE: Position = { lat: 47.305, lon: 8.565 };
 const KNOT = 1852 / 3600; // m/s
 /** Numbers, elevation and azimuth of the satellites in view; the first SATELLITES_USED are in the solution. */
 const SKY: readonly (readonly [number, number, number])[] = [
@@ -32,10 +37,12 @@ const PER_PAGE = 4;
 
 /** The receiver's script: GGA, RMC, GSA, GSV and VTG for the moment at which it is asked. */
 export function makeGnss(options: GnssOptions): VirtualScript {
-  const startedAt = options.clock.now();
+  const { clock, centre = LAKE, radius = 300, speed = 4, rate = 1 } = options;
+  const startedAt = clock.now();
+  const movements = options.track ? track(options.track, speed) : circle(centre, radius, speed);
   return {
-    everyMs: 1000,
-    next: () => sentencesAt(options, (options.clock.now() - startedAt) / 1000),
+    everyMs: 1000 / rate,
+    next: () => sentencesAt({ clock, movements, speed }, (clock.now() - startedAt) / 1000),
   };
 }
 
@@ -46,15 +53,14 @@ export function nmeaSentence(body: string): string {
   return `$${body}*${xor.toString(16).toUpperCase().padStart(2, '0')}\r\n`;
 }
 
-function sentencesAt(
-  { clock, centre = { lat: 47.305, lon: 8.565 }, radius = 300, speed = 4 }: GnssOptions,
-  s: number,
-): string {
-  const angle = (s * speed) / radius; // from north, clockwise
-  const lat = centre.lat + (radius * Math.cos(angle)) / METRES_PER_DEGREE;
-  const shrink = Math.cos((centre.lat * Math.PI) / 180);
-  const lon = centre.lon + (radius * Math.sin(angle)) / (METRES_PER_DEGREE * shrink);
-  const course = ((angle * 180) / Math.PI + 90) % 360;
+interface Boat {
+  readonly clock: Clock;
+  readonly movements: Movements;
+  readonly speed: number;
+}
+
+function sentencesAt({ clock, movements, speed }: Boat, s: number): string {
+  const { lat, lon, course } = movements(s);
   const place = `${coordinate(lat, 2, 'NS')},${coordinate(lon, 3, 'EW')}`;
   const altitude = (406 + Math.sin(s / 7) * 0.4).toFixed(1);
   const knots = (speed / KNOT).toFixed(1);

@@ -21,6 +21,7 @@ export async function openPtyLine({ clock, symlink, open = openPty }: PtyLineOpt
     return fresh;
   };
   let pty: Pty | undefined = await plugIn();
+  let lastWrite: Promise<unknown> = Promise.resolve();
   const link = `serial:${pty.path}`;
   const unplug = async (): Promise<void> => {
     const old = pty;
@@ -29,7 +30,13 @@ export async function openPtyLine({ clock, symlink, open = openPty }: PtyLineOpt
   };
   return {
     link,
-    send: (bytes) => void pty?.write(bytes),
+    get isOpen() {
+      return pty?.isOpen ?? false;
+    },
+    send: (bytes) => {
+      if (pty) lastWrite = pty.write(bytes);
+    },
+    flushed: () => lastWrite,
     onData: (next) => {
       listener = next;
     },

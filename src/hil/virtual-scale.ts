@@ -11,6 +11,8 @@ import type { VirtualScript } from './virtual-device.js';
 
 export interface ScaleOptions {
   readonly clock: Clock;
+  /** ms from one reading to the next; default 200. */
+  readonly everyMs?: number;
 }
 
 /** A parcel lies for the first part of this time, then the scale is empty until the next one, ms. */
@@ -21,7 +23,7 @@ const SWING_MS = 1200;
 const DIVISION = 0.02; // kg, the step of the display
 
 /** The scale's script. */
-export function makeScale({ clock }: ScaleOptions): VirtualScript {
+export function makeScale({ clock, everyMs = 200 }: ScaleOptions): VirtualScript {
   const startedAt = clock.now();
   let parcel = -1;
   let parcelKg = 0;
@@ -58,7 +60,7 @@ export function makeScale({ clock }: ScaleOptions): VirtualScript {
   };
 
   return {
-    everyMs: 200,
+    everyMs,
     next: () => {
       const { kg, isStable } = load();
       return `${isStable ? 'ST' : 'US'},${isNet ? 'NT' : 'GS'},${shown(kg - zeroKg - tareKg)},kg\r\n`;

@@ -8,14 +8,19 @@ export interface ThermometerOptions {
   readonly clock: Clock;
   /** °C around which the temperature wanders; default 21. */
   readonly around?: number;
+  /** °C by which readings scatter to either side; default 0.1. */
+  readonly noise?: number;
+  /** ms from one reading to the next; default 500. */
+  readonly everyMs?: number;
 }
 
 /** The thermometer's script. */
-export function makeThermometer({ clock, around = 21 }: ThermometerOptions): VirtualScript {
+export function makeThermometer(options: ThermometerOptions): VirtualScript {
+  const { clock, around = 21, noise = 0.1, everyMs = 500 } = options;
   const startedAt = clock.now();
   let unit: 'C' | 'F' = 'C';
   const next = (): string => {
-    const celsius = around + Math.sin((clock.now() - startedAt) / 20_000) * 3 + (clock.random() - 0.5) * 0.2;
+    const celsius = around + Math.sin((clock.now() - startedAt) / 20_000) * 3 + (clock.random() - 0.5) * 2 * noise;
     const temperature = unit === 'C' ? celsius : celsius * 1.8 + 32;
     return `${JSON.stringify({ temperature: Number(temperature.toFixed(2)), unit })}\n`;
   };
@@ -25,5 +30,5 @@ export function makeThermometer({ clock, around = 21 }: ThermometerOptions): Vir
     unit = wanted === 'C' ? 'C' : 'F';
     return next();
   };
-  return { everyMs: 500, next, answer };
+  return { everyMs, next, answer };
 }

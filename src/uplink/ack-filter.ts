@@ -5,8 +5,9 @@
 //   chunk: [ PUBACK 300 ][ PUBLISH ......][ PUBACK 7 ][ PUBACK 301 ][ PUBLI
 //              `-> onAck  `---- pass ----' `- pass --'     `-> onAck  `- pass: the rest follows with the next chunks
 
+import { MAX_INCOMING_PACKET } from './client-options.js';
 import { FIRST_PUBLISH_ID } from './packet-ids.js';
-import { packetLength } from './packet-scan.js';
+import { type PacketLength, packetLength } from './packet-scan.js';
 
 /** Where the parts of the incoming stream go. */
 export interface AckFilterSink {
@@ -14,6 +15,8 @@ export interface AckFilterSink {
   pass(bytes: Buffer): void;
   /** A PUBACK for a packet id of ours. MQTT 3.1.1 has no reason code: 0. */
   onAck(packetId: number, reasonCode: number): void;
+  /** A packet of more than MAX_INCOMING_PACKET bytes begins: the connection has to be given up. */
+  onOversized(bytes: number): void;
 }
 
 // Type PUBACK with the flags that the standard demands; an HTTP answer ("HT" = 0x48 ...) is none.
@@ -41,7 +44,7 @@ export class AckFilter {
     let passFrom = 0;
     let at = this.#skipPassing(bytes);
     while (at < bytes.length) {
-      const length = packetLength(bytes, at);
+      const length = this.#lengthAt(bytes, at);
       if (length === 'malformed') {
         this.#passing = Number.POSITIVE_INFINITY;
         break;
@@ -62,6 +65,13 @@ export class AckFilter {
     }
     this.#pass(bytes, passFrom, bytes.length);
     return acks;
+  }
+
+  #lengthAt(bytes: Buffer, at: number): PacketLength {
+    const length = packetLength(bytes, at);
+    if (typeof length !== 'number' || length <= MAX_INCOMING_PACKET) return length;
+    this.#sink.onOversized(length);
+    return 'malformed'; // for us: there is no looking for what follows it
   }
 
   /** Answers where the next packet begins. */

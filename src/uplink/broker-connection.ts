@@ -3,6 +3,7 @@
 //
 //   connecting -> session -> subscribe -> online -> lost -> backing-off -> connecting        farewell -> DISCONNECT
 
+import { hideCredentials } from '../config/problem.js';
 import { type Clock, sleep } from '../core/clock.js';
 import type { GroupState } from '../core/lifecycle.js';
 import type { Log } from '../core/log.js';
@@ -54,15 +55,19 @@ const CLOSED_BY_US: SessionLoss = { trouble: 'closed', detail: 'closed by us' };
 
 export class BrokerConnection {
   readonly #options: ConnectionOptions;
+  /** Its URL, for people. */
+  readonly #broker: string;
   readonly #policy: ReconnectPolicy;
   #session: Session | undefined;
   #wasOnline = false;
   #isHurried = false;
   #wake: () => void = () => {};
   #awaySince: number | undefined;
+  readonly #noted = new Set<string>();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#broker = hideCredentials(options.session.url);
     this.#policy = new ReconnectPolicy(options.reconnect);
   }
 
@@ -78,7 +83,7 @@ export class BrokerConnection {
     thread.abortSignal.addEventListener('abort', () => this.#session?.destroy(), { once: true });
     while (!stop.aborted) {
       this.#go('connecting', 'connecting');
-      thread.busy(`connecting to ${this.#options.session.url}`);
+      thread.busy(`connecting to ${this.#broker}`);
       const attempt = await this.#attempt(thread, stop);
       thread.idle();
       if (!stop.aborted) await this.#backOff(attempt, stop);
@@ -154,9 +159,17 @@ export class BrokerConnection {
     this.#awaySince = undefined;
     this.#wasOnline = true;
     this.#go('online', 'connected');
-    const fields = { thread: 'manager', broker: this.#options.session.url, away_ms: awayMs };
+    const fields = { thread: 'manager', broker: this.#broker, away_ms: awayMs };
     log.info(fields, `connected to the broker${after}`);
+    for (const note of session.notes) this.#note(note);
     hooks.onOpen(session);
+  }
+
+  /** What is true of this broker is said once, not with every session. */
+  #note(words: string): void {
+    if (this.#noted.has(words)) return;
+    this.#noted.add(words);
+    this.#options.log.warn({ thread: 'manager', broker: this.#broker }, words);
   }
 
   #onLost(): void {

@@ -1,60 +1,102 @@
-// The send thread of the uplink: what the device groups hand up goes through the outbox to the broker.
+// The send thread of the uplink: what the device groups hand up goes through the outbox to the broker, or to the disk.
 //
 //   [inbox] ----> run --> outbox --> pump --> session      pump again on every acknowledgement and drain
-//   states, answers, events ---^  (before all readings)
+//   states, answers, events ---^  |     ^  (urgent: before all readings)
+//                                 v     |
+//                       spill -> spool -> replay           while the broker is away, and after it has come back
 //
-// While the broker is there, the outbox is kept short and back-pressure reaches the devices; while it is away, readings are
-// kept up to the spool's size, then the spool's full policy decides, counted per device. After it has come back, what has
-// gathered may stay that large until it has been let out, so that devices are not held up by the backlog.
+// While the broker is there, the outbox is kept short and back-pressure reaches the devices. While it is away, readings
+// gather in the outbox for `write_interval` and are then written to the spool together, which drops by its policy. With
+// `mode: always` each reading is in the spool before it is sent.
 
+import type { Clock, Timer } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
 import { countOf } from '../device/message.js';
-import type { DropCounts } from './drop-counter.js';
+import type { Spool } from '../spool/spool.js';
+import { AckTimer } from './ack-timer.js';
+import { DROP_CAUSES, type DropCounts } from './drop-counter.js';
 import type { DropLog } from './drop-log.js';
-import { Outbox, type WhenFull } from './outbox.js';
-import type { OutboxEntry } from './outbox-entry.js';
+import type { ReplayOrder } from './lanes.js';
+import { LastWait } from './last-wait.js';
+import { Outbox } from './outbox.js';
+import { type OutboxEntry, recordOf } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
+import { Replay } from './replay.js';
 import type { RetainedStates } from './retained-states.js';
 import type { Session } from './session.js';
+import { WriteAhead } from './write-ahead.js';
 
-/** What the outbox may hold while the broker takes it: enough to keep the wire busy, short enough to stay fair. */
-const CONNECTED_BYTES = 512 * 1024;
+/** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */
+const LIVE_BYTES = 512 * 1024;
+/** A backlog that takes no longer than this at the replay rate goes before live readings, whatever the replay order, s. */
+const CATCH_UP_S = 2;
 
 export interface SpoolSettings {
-  /** `off` keeps no readings while the broker is away. */
+  /** `off` keeps no readings while the broker is away; `always` writes each before it is sent. */
   readonly mode: 'offline' | 'off' | 'always';
-  /** Bytes. */
-  readonly max_size: number;
-  readonly when_full: Exclude<WhenFull, 'reject'>;
+  /** ms that readings gather in memory before they are written. */
+  readonly write_interval: number;
+  /** Kept messages sent per second beside live ones. */
+  readonly replay_rate: number;
+  readonly replay_order: ReplayOrder;
 }
 
 export interface DeliveryOptions {
+  readonly clock: Clock;
   readonly inbox: MessageQueue<OutboxEntry>;
   readonly states: RetainedStates;
-  readonly outgoing: Pick<Outgoing, 'state'>;
+  readonly outgoing: Pick<Outgoing, 'state' | 'kept' | 'live'>;
   readonly drops: Pick<DropLog, 'note'>;
-  readonly spool: SpoolSettings;
+  readonly settings: SpoolSettings;
+  /** Absent with `mode: off`. */
+  readonly spool: Spool | undefined;
 }
 
 export class Delivery {
   readonly #options: DeliveryOptions;
+  /** Samples how long the broker takes to acknowledge. */
+  readonly ackTimer: AckTimer;
   readonly #outbox: Outbox;
+  readonly #replay: Replay | undefined;
+  readonly #writeAhead: WriteAhead | undefined;
   #session: Session | undefined;
-  /** Set while the outbox holds more than it should while connected: what has gathered is let out first. */
-  #isCatchingUp = false;
   #roomWanted: (() => void) | undefined;
   #notKept = 0;
   #dropsTold = 0;
+  #spillTimer: Timer | undefined;
+  /** What is being written to the spool, and the end of that write. */
+  #spilling: readonly OutboxEntry[] = [];
+  #spilled: Promise<void> = Promise.resolve();
+  /** What is being written before it is sent. */
+  #writing: readonly OutboxEntry[] = [];
   /** What was in the inbox when the thread had to end. */
   #left: readonly OutboxEntry[] = [];
+  readonly #lastWait: LastWait;
+  #isEnding = false;
+  #hurryTimer: Timer | undefined;
+  /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */
+  #isHurried = false;
+  /** It has been looked what the spool has from before. */
+  #isSpoolKnown = false;
+  /** Of this session. */
+  #order: ReplayOrder = 'live-first';
 
   constructor(options: DeliveryOptions) {
+    const { settings, spool, outgoing, clock } = options;
     this.#options = options;
-    this.#outbox = new Outbox({ maxBytes: options.spool.max_size });
+    this.ackTimer = new AckTimer(clock);
+    this.#outbox = new Outbox();
+    this.#lastWait = new LastWait(clock, (signal) => this.whenIdle(signal));
+    if (spool === undefined) return;
+    const shared = { spool, outbox: this.#outbox, outgoing, clock };
+    this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
+    if (settings.mode !== 'always') return;
+    const isOpen = (): boolean => this.#session !== undefined && !this.#isLiveHeld;
+    this.#writeAhead = new WriteAhead({ ...shared, isOpen });
   }
 
-  /** Bytes waiting for the broker or for its acknowledgement. */
+  /** Bytes waiting in memory for the broker or for its acknowledgement. */
   get bytes(): number {
     return this.#outbox.bytes;
   }
@@ -63,39 +105,56 @@ export class Delivery {
     return this.#outbox.unacknowledged;
   }
 
-  /** Messages that will never arrive: no room, too large, refused by the broker, or not kept (`spool.mode: off`). */
+  /** Messages that will never arrive: too large, refused by the broker, or not kept (`spool.mode: off`). */
   get dropped(): number {
     return this.#outbox.dropped + this.#notKept;
   }
 
-  /** Messages that the broker has not acknowledged, per device. */
+  /** Messages that neither the broker nor the disk has, per device. */
   leftovers(): ReadonlyMap<string, number> {
     const left = this.#outbox.leftovers();
-    for (const { device, batch } of this.#left) left.set(device, (left.get(device) ?? 0) + countOf(batch));
+    for (const { device, batch } of [...this.#left, ...this.#spilling, ...this.#writing]) {
+      left.set(device, (left.get(device) ?? 0) + countOf(batch));
+    }
     return left;
   }
 
-  /** The thread's body. Ends when the inbox is closed and everything is acknowledged, or on abort. */
+  /** The thread's body. Ends when everything is acknowledged or on the disk, or on abort. */
   async run(thread: Thread): Promise<void> {
     const { inbox } = this.#options;
     while ((await inbox.ready(thread.abortSignal)) === 'ready') {
-      thread.busy('waiting for the broker to take what is queued');
-      await this.#room(thread.abortSignal);
-      if (thread.abortSignal.aborted) return;
+      thread.idle(); // waiting for a broker that takes nothing may last, and is no sign of a stuck thread
+      // What is in the inbox at the end is not much, and the disk will take it: no more waiting then.
+      await this.#room(thread.finishSignal);
+      if (thread.state === 'aborting') return;
       thread.busy('handing messages to the broker');
-      this.#takeIn();
+      await this.#takeIn(thread.isStopping);
       thread.idle();
     }
-    thread.busy('waiting for the acknowledgements of the broker');
-    await this.whenIdle(thread.abortSignal);
+    await this.#finish(thread);
+  }
+
+  /** An ending gateway has until then (monotonic ms); what is not at the broker by then is left to the disk. */
+  finishBy(at: number): void {
+    const { clock, spool } = this.#options;
+    this.#lastWait.endsAt = at;
+    if (spool === undefined) return;
+    this.#hurryTimer?.cancel();
+    this.#hurryTimer = clock.after((at - clock.now()) / 2, () => {
+      this.#isHurried = true;
+      this.pump();
+    });
   }
 
   /** For the report, after the thread was told to abort: what it will not take in any more. */
   giveUp(): void {
+    this.#spillTimer?.cancel();
+    this.#hurryTimer?.cancel();
+    this.#replay?.stop();
     this.#left = this.#options.inbox.drain();
   }
 
-  /** Takes on a message; without room, the spool's policy decides what is dropped. */
+  /** Takes on a message that does not go through the inbox. */
   add(entry: OutboxEntry): void {
     this.#take(entry);
     this.pump();
@@ -112,57 +171,144 @@ export class Delivery {
 
   /** A session is open: from now on everything goes there, beginning with the state of everything. */
   connected(session: Session): void {
+    this.#spillTimer?.cancel();
+    this.#spillTimer = undefined;
     this.#outbox.connected(session.limits.receiveMaximum);
-    // Back-pressure bounds it now, to one entry more than `#hasRoom` permits: nothing is dropped for want of room.
-    this.#outbox.limitTo(Number.POSITIVE_INFINITY);
-    this.#isCatchingUp = this.#outbox.bytes > CONNECTED_BYTES;
     this.#session = session;
     this.#options.states.allChanged();
+    this.#chooseOrder();
+    this.pump();
+  }
+
+  /** The spool has been opened: only now is it known how much there is to be sent. */
+  spoolOpened(): void {
+    this.#isSpoolKnown = true;
+    if (this.#session !== undefined) this.#chooseOrder();
     this.pump();
   }
 
   /** The session is gone: what it has not acknowledged waits again, first in line. */
   lost(): void {
     this.#session = undefined;
-    this.#outbox.limitTo(this.#options.spool.max_size);
-    this.#outbox.onLoss();
-    this.pump(); // whoever waited for room finds the bound of the spool now
+    this.ackTimer.lost();
+    this.#giveBack();
+    this.#lastWait.brokerGone();
+    this.pump();
   }
 
   ack(packetId: number, reasonCode: number): void {
     this.#outbox.ack(packetId, reasonCode);
+    this.ackTimer.acked(packetId);
   }
 
   /** Everything that may make the outbox move comes through here: new messages, acknowledgements, drain, connect, loss. */
   pump(): void {
-    if (this.#session !== undefined) {
-      this.#sayStates();
-      this.#outbox.pump(this.#session);
-    }
+    if (this.#session !== undefined) this.#send(this.#session);
+    if (this.#session === undefined || this.#isLiveHeld) this.#spillSoon();
     this.#tellDrops();
-    if (this.#isCatchingUp && this.#outbox.bytes < CONNECTED_BYTES / 2) this.#isCatchingUp = false;
     if (this.#roomWanted !== undefined && this.#hasRoom()) this.#roomWanted();
   }
 
-  /** Moves what waits in the inbox to the outbox, while there is room. */
-  #takeIn(): void {
-    while (this.#hasRoom()) {
-      const taken = this.#options.inbox.poll();
-      if (!taken?.ok) break;
-      this.#take(taken.item);
-    }
+  /** A small backlog goes first, so that nothing overtakes after a short absence; a large one goes by the settings. */
+  #chooseOrder(): void {
+    const { settings, spool } = this.#options;
+    const isSmall = (spool?.messages ?? 0) <= settings.replay_rate * CATCH_UP_S;
+    this.#begin(isSmall ? 'in-order' : settings.replay_order);
+  }
+
+  #begin(order: ReplayOrder): void {
+    this.#order = order;
+    this.#outbox.order = order;
+    if (!this.#isEnding) this.#replay?.start(order);
+  }
+
+  /** What is not acknowledged waits again, and what the spool has of it is the spool's again. */
+  #giveBack(): void {
+    this.#replay?.stop();
+    this.#outbox.onLoss();
+    this.#replay?.giveBack();
+    this.#writeAhead?.giveBack();
+    this.#outbox.forgetStored();
+    this.#options.spool?.rewind();
+  }
+
+  #send(session: Session): void {
+    this.#sayStates();
+    this.#replay?.pump();
+    this.#outbox.holdLive(this.#isLiveHeld);
+    const { nextId } = this.#outbox;
+    this.#outbox.pump(session);
+    if (this.#outbox.nextId !== nextId) this.ackTimer.sent(nextId);
+  }
+
+  /** Live readings have to wait: others that came before them are on the disk, may be there, or are on their way there. */
+  get #isLiveHeld(): boolean {
+    if (this.#order === 'live-first' || this.#options.spool === undefined) return false;
+    return !this.#isSpoolKnown || this.#spilling.length > 0 || this.#replay?.isPending === true;
+  }
+
+  /** Moves what waits in the inbox to the outbox, while there is room or `isForced`. */
+  async #takeIn(isForced: boolean): Promise<void> {
+    if (this.#writeAhead !== undefined) await this.#takeInWritten(this.#writeAhead);
+    else for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.#take(entry);
     this.pump();
   }
 
+  /** The same, by way of the disk: all of it, since the inbox holds less than the outbox may. */
+  async #takeInWritten(writeAhead: WriteAhead): Promise<void> {
+    this.#writing = this.#options.inbox.drain();
+    await writeAhead.take(this.#writing);
+    this.#writing = [];
+  }
+
+  #next(isForced: boolean): OutboxEntry | undefined {
+    const taken = isForced || this.#hasRoom() ? this.#options.inbox.poll() : undefined;
+    return taken?.ok ? taken.item : undefined;
+  }
+
   #take(entry: OutboxEntry): void {
-    const { mode, when_full } = this.#options.spool;
-    if (this.#session === undefined && mode === 'off' && entry.urgent === undefined) this.#dropUnkept(entry);
-    else this.#outbox.add(entry, when_full);
+    const isKept = entry.urgent !== undefined || this.#session !== undefined || this.#options.spool !== undefined;
+    if (isKept) this.#outbox.add(entry);
+    else this.#dropUnkept(entry);
   }
 
   #dropUnkept({ device, batch }: OutboxEntry): void {
     this.#notKept += countOf(batch);
     this.#options.drops.note(device, countOf(batch), 'the broker is away and spool.mode is off');
+  }
+
+  /** Begins to wait until what gathers is worth a write, if something does and nobody waits yet. Much of it is at once. */
+  #spillSoon(): void {
+    const { clock, settings, spool } = this.#options;
+    if (spool === undefined || settings.mode === 'always' || this.#isEnding) return;
+    if (!this.#hasRoom()) this.#onFull();
+    if (this.#spillTimer !== undefined || this.#outbox.liveBytes === 0) return;
+    this.#spillTimer = clock.after(settings.write_interval, () => {
+      this.#spillTimer = undefined;
+      if (this.#session === undefined || this.#isLiveHeld) this.#spill();
+      this.pump();
+    });
+  }
+
+  /** Live readings that have to wait no longer fit: by the settings they go ahead, or to the disk. */
+  #onFull(): void {
+    const { replay_order } = this.#options.settings;
+    if (this.#session !== undefined && replay_order === 'live-first') this.#begin('live-first');
+    else this.#spill();
+  }
+
+  /** Moves live readings to the disk. One write at a time; a spool that refuses leaves them where they are. */
+  #spill(): void {
+    const { spool } = this.#options;
+    if (spool === undefined || this.#spilling.length > 0) return;
+    const entries = this.#outbox.takeLive((bytes) => spool.hasRoomFor(bytes));
+    if (entries.length > 0) this.#spilled = this.#store(entries, spool).then(() => this.pump());
+  }
+
+  async #store(entries: readonly OutboxEntry[], spool: Spool): Promise<void> {
+    this.#spilling = entries;
+    await spool.append(entries.flatMap((entry) => recordOf(entry) ?? []));
+    this.#spilling = [];
   }
 
   /** As many of the states as the urgent lane takes; the others stay where they are, and may change meanwhile. */
@@ -176,11 +322,10 @@ export class Delivery {
     }
   }
 
-  /** Without a broker there is always room: then the outbox itself drops by its policy. */
   #hasRoom(): boolean {
-    if (this.#session === undefined) return true;
-    const { max_size } = this.#options.spool;
-    return this.#outbox.bytes < (this.#isCatchingUp ? Math.max(max_size, CONNECTED_BYTES) : CONNECTED_BYTES);
+    if (this.#isHurried) return true;
+    if (this.#session === undefined && this.#options.spool === undefined) return true; // it is dropped
+    return this.#outbox.liveBytes < LIVE_BYTES;
   }
 
   #room(signal: AbortSignal): Promise<void> {
@@ -197,26 +342,34 @@ export class Delivery {
     });
   }
 
+  /** The end: the broker gets what it takes in the time there is, the disk the rest. */
+  async #finish(thread: Thread): Promise<void> {
+    this.#isEnding = true;
+    this.#spillTimer?.cancel();
+    this.#hurryTimer?.cancel();
+    this.#replay?.stop(); // what is on the disk is safe there
+    thread.busy('waiting for the acknowledgements of the broker');
+    const { spool } = this.#options;
+    if (spool === undefined) {
+      await this.whenIdle(thread.abortSignal);
+      return;
+    }
+    if (!this.#isLiveHeld) await this.#lastWait.run(this.#session !== undefined, thread.abortSignal);
+    thread.busy('writing what is left to the disk');
+    await this.#spilled;
+    this.#giveBack(); // what is unacknowledged counts as not sent
+    await this.#store(this.#outbox.takeLive(), spool);
+    await spool.close();
+  }
+
   #tellDrops(): void {
     if (this.#outbox.dropped === this.#dropsTold) return;
     this.#dropsTold = this.#outbox.dropped;
     for (const [device, counts] of this.#outbox.takeDrops()) {
-      for (const [reason, cause] of Object.entries(this.#causes())) {
-        const messages = counts[reason as keyof DropCounts]; // `causes` has the same keys
+      for (const [reason, cause] of Object.entries(DROP_CAUSES)) {
+        const messages = counts[reason as keyof DropCounts]; // it has the same keys
         if (messages > 0) this.#options.drops.note(device, messages, cause);
       }
     }
-  }
-
-  #causes(): Record<keyof DropCounts, string> {
-    const { max_size, when_full } = this.#options.spool;
-    return {
-      full:
-        this.#session === undefined
-          ? `the broker is away and spool.max_size (${max_size} bytes) is reached, ${when_full}`
-          : 'too many answers to commands wait for the broker',
-      'too-large': 'larger than the broker takes (its Maximum Packet Size)',
-      refused: 'the broker refuses them; look in its log, check its access rules',
-    };
   }
 }

@@ -7,6 +7,13 @@
  */
 export type DropReason = 'full' | 'too-large' | 'refused';
 
+/** The same in words. */
+export const DROP_CAUSES: Readonly<Record<DropReason, string>> = {
+  full: 'too many answers to commands wait for the broker',
+  'too-large': 'larger than the broker takes (its Maximum Packet Size)',
+  refused: 'the broker refuses them; look in its log, check its access rules',
+};
+
 /** Messages discarded, by reason. */
 export type DropCounts = Record<DropReason, number>;
 

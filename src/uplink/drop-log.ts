@@ -48,6 +48,11 @@ export class DropLog {
     return this.#totals.get(device) ?? 0;
   }
 
+  /** Messages are being dropped for one of these causes. */
+  isDroppingFor(causes: readonly string[]): boolean {
+    return causes.some((cause) => this.#episode?.causes.has(cause));
+  }
+
   /** Notes messages dropped. `cause`: one of a few sentences, each of which is logged once in an episode. */
   note(device: string, messages: number, cause: string): void {
     const owner = this.#ownerOf(device);

@@ -45,15 +45,6 @@ export class Lane<Item extends LaneItem<Item>> {
     if (this.#head === undefined) this.#tail = undefined;
   }
 
-  /** Takes out the item behind the head. */
-  removeSecond(): void {
-    const head = this.#head;
-    const second = head?.next;
-    if (head === undefined || second === undefined) return;
-    head.next = second.next;
-    if (second === this.#tail) this.#tail = head;
-  }
-
   /** Takes everything out, in order. What it costs stays counted. */
   takeAll(): Item[] {
     const items: Item[] = [];

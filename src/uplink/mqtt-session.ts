@@ -3,11 +3,13 @@
 // that both share (session-stream.ts). Made by `open-session.ts`.
 
 import type { Duplex } from 'node:stream';
-import type { IClientOptions, IConnackPacket, IDisconnectPacket, IPublishPacket, MqttClient } from 'mqtt';
+import type { IConnackPacket, IDisconnectPacket, IPublishPacket, MqttClient } from 'mqtt';
 import { messageOf } from '../core/errors.js';
+import { clientOptions } from './client-options.js';
+import { type Greeting, NO_GREETING, readGreeting } from './connack.js';
 import type { IncomingMessage } from './incoming-message.js';
-import { SessionIds } from './packet-ids.js';
 import type { ProtocolVersion } from './publish-packet.js';
+import { restrictPublishes } from './restricted-publish.js';
 import type {
   RefusedFilter,
   Session,
@@ -17,7 +19,7 @@ import type {
   SessionOptions,
   SubscribeResult,
 } from './session.js';
-import { refusalOf, SessionError, sessionErrorOf } from './session-error.js';
+import { codeWords, isRedirect, redirectWords, refusalOf, SessionError, sessionErrorOf } from './session-error.js';
 import { SessionStream } from './session-stream.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -26,15 +28,13 @@ const END_TIMEOUT_MS = 2000;
 const FILTERS_PER_PACKET = 8;
 const TAKEN_OVER = 0x8e;
 const FILTER_INVALID = 0x8f;
-// openSession bounds the wait for CONNACK; this one is only there because mqtt.js always has one.
-const MQTT_JS_CONNECT_TIMEOUT_MS = 120_000;
+const NO_WILDCARDS = 0xa2;
 
-type Greeting = { readonly resolve: () => void; readonly reject: (error: Error) => void };
+type GreetingWait = { readonly resolve: () => void; readonly reject: (error: Error) => void };
 
 /** See `Session`. Not open before `greeted` has resolved. */
 export class MqttSession implements Session {
   readonly protocolVersion: ProtocolVersion;
-  limits: SessionLimits = limitsOf({});
   isLost = false;
   readonly #broker: string;
   readonly #options: SessionOptions;
@@ -43,11 +43,13 @@ export class MqttSession implements Session {
   readonly #client: MqttClient;
   readonly #reasonCodes: Readonly<Record<number, string>>;
   readonly #closed: Promise<void>;
-  #greeting: Greeting | undefined;
+  #greeting: Greeting = NO_GREETING;
+  #greetingWait: GreetingWait | undefined;
   #isGreeted = false;
   /** The first thing that went wrong, or our own wish to close. */
   #loss: SessionLoss | undefined;
   #refusal: SessionError | undefined;
+  #connack: IConnackPacket | undefined;
 
   constructor(
     Client: typeof MqttClient,
@@ -73,6 +75,14 @@ export class MqttSession implements Session {
     this.#listen();
   }
 
+  get limits(): SessionLimits {
+    return this.#greeting.limits;
+  }
+
+  get notes(): readonly string[] {
+    return this.#greeting.notes;
+  }
+
   get maximumPacketSize(): number {
     return this.limits.maximumPacketSize;
   }
@@ -83,7 +93,16 @@ export class MqttSession implements Session {
   }
 
   writePackets(packets: Buffer, done: () => void): void {
-    this.#stream.writePackets(packets, done);
+    const { restrictions } = this.#greeting;
+    if (restrictions === undefined) {
+      this.#stream.writePackets(packets, done);
+      return;
+    }
+    const restricted = restrictPublishes(packets, restrictions);
+    this.#stream.writePackets(restricted.packets, (error) => {
+      done();
+      if (!error) this.#acknowledge(restricted.ids);
+    });
   }
 
   /** Resolves with the CONNACK, rejects with a SessionError where the broker says no or the connection ends. */
@@ -94,11 +113,11 @@ export class MqttSession implements Session {
         this.#stream.destroy();
       };
       const settle = (act: () => void): void => {
-        this.#greeting = undefined;
+        this.#greetingWait = undefined;
         signal.removeEventListener('abort', onAbort);
         act();
       };
-      this.#greeting = { resolve: () => settle(resolve), reject: (error) => settle(() => reject(error)) };
+      this.#greetingWait = { resolve: () => settle(resolve), reject: (error) => settle(() => reject(error)) };
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
     });
@@ -106,12 +125,15 @@ export class MqttSession implements Session {
 
   async subscribe(filters: readonly string[]): Promise<SubscribeResult> {
     const refused: RefusedFilter[] = [];
-    for (let i = 0; i < filters.length; i += FILTERS_PER_PACKET) {
-      const some = filters.slice(i, i + FILTERS_PER_PACKET);
+    const taken = this.#greeting.takesWildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter));
+    for (let i = 0; i < taken.length; i += FILTERS_PER_PACKET) {
+      const some = taken.slice(i, i + FILTERS_PER_PACKET);
       const codes = await this.#answer<readonly number[]>((done) => this.#sendSubscribe(some, done));
       if (codes === 'lost') return 'lost';
       refused.push(...this.#refusedOf(some, codes));
     }
+    const impossible = filters.filter((filter) => !taken.includes(filter));
+    refused.push(...this.#refusedOf(impossible, new Array(impossible.length).fill(NO_WILDCARDS)));
     return refused;
   }
 
@@ -141,6 +163,9 @@ export class MqttSession implements Session {
 
   #listen(): void {
     const client = this.#client;
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'connack') this.#connack = packet; // mqtt.js gives only the code of one that says no
+    });
     client.on('connect', (packet) => this.#onConnect(packet));
     client.on('disconnect', (packet) => this.#onDisconnect(packet));
     // Stays to the end: an `error` event without a listener would end the process.
@@ -149,9 +174,9 @@ export class MqttSession implements Session {
   }
 
   #onConnect(packet: IConnackPacket): void {
-    this.limits = limitsOf(packet);
+    this.#greeting = readGreeting(packet, this.#options);
     this.#isGreeted = true;
-    this.#greeting?.resolve();
+    this.#greetingWait?.resolve();
   }
 
   /** Our acknowledgements are a sign of life that mqtt.js does not see: it may put off its next ping. */
@@ -161,13 +186,20 @@ export class MqttSession implements Session {
   }
 
   #onDisconnect(packet: IDisconnectPacket): void {
-    const code = packet.reasonCode ?? 0;
-    const name = this.#reasonCodes[code] || 'no reason given';
-    this.#loss ??=
-      code === TAKEN_OVER
-        ? { trouble: 'taken-over', detail: `another client connected with our client id "${this.#options.clientId}"` }
-        : { trouble: 'server-disconnect', detail: `the broker closed the session: ${name} (code ${code})` };
+    this.#loss ??= this.#lossOf(packet);
     this.#stream.destroy();
+  }
+
+  #lossOf({ reasonCode: code = 0, properties }: IDisconnectPacket): SessionLoss {
+    const { reasonString: text, serverReference: server } = properties ?? {};
+    const reason = { code, text, server };
+    if (isRedirect(code)) return { trouble: 'redirected', detail: redirectWords(reason) };
+    if (code === TAKEN_OVER) {
+      const detail = `another client connected with our client id "${this.#options.clientId}"`;
+      return { trouble: 'taken-over', detail };
+    }
+    const name = this.#reasonCodes[code] || 'no reason given';
+    return { trouble: 'server-disconnect', detail: `the broker closed the session: ${name} ${codeWords(reason)}` };
   }
 
   /** Anything that mqtt.js or the socket calls an error ends the session; the first one is the reason. */
@@ -179,7 +211,10 @@ export class MqttSession implements Session {
 
   #refusalFrom(error: Error & { code?: unknown }): SessionError {
     const { code } = error;
-    if (typeof code === 'number') return refusalOf(code, this.#reasonCodes[code] ?? '', this.#broker);
+    if (typeof code === 'number' && this.#connack !== undefined) {
+      const { reasonString: text, serverReference: server } = this.#connack.properties ?? {};
+      return refusalOf({ code, name: this.#reasonCodes[code], text, server }, this.#broker);
+    }
     if (typeof code === 'string') return sessionErrorOf(error, this.#broker);
     const words = `what answered is not an MQTT broker (${messageOf(error)}); is it the right port, and mqtt:// or mqtts://?`;
     return new SessionError('not-mqtt', `broker ${this.#broker}: ${words}`, { cause: error });
@@ -187,21 +222,31 @@ export class MqttSession implements Session {
 
   #onClose(): void {
     this.isLost = true;
-    const loss = this.#loss ?? { trouble: 'connection-lost', detail: this.#closedWithoutReason() };
+    const loss = this.#loss ?? { trouble: 'closed-silently', detail: this.#closedWithoutReason() };
     if (this.#isGreeted) this.#hooks.onLost(loss);
-    else this.#greeting?.reject(this.#refusal ?? this.#closedEarly());
+    else this.#greetingWait?.reject(this.#refusal ?? this.#closedEarly());
   }
 
   // MQTT 3.1.1 gives no reasons, and mosquitto 2.0.11 gives none with MQTT 5 either when a session is taken over.
   #closedWithoutReason(): string {
     const twin = `a second client with our id "${this.#options.clientId}" is one cause`;
-    return `the broker closed the connection and gave no reason; ${twin}`;
+    const topic = 'a topic that it does not take another (NATS takes none with "." or spaces)';
+    return `the broker closed the connection and gave no reason; ${twin}, ${topic}`;
   }
 
   #closedEarly(): SessionError {
-    const words =
-      'it closed the connection instead of answering; does this port expect TLS (mqtts://) or not (mqtt://)?';
+    const tls = 'does this port expect TLS (mqtts://) or not (mqtt://)?';
+    const isOddTopic = /[. ]/.test(this.#options.will?.topic ?? '');
+    const topic = isOddTopic ? ' NATS also does so where mqtt.base_topic has "." or spaces' : '';
+    const words = `it closed the connection instead of answering; ${tls}${topic}`;
     return new SessionError('closed', `broker ${this.#broker}: ${words}`);
+  }
+
+  /** For a broker that acknowledges nothing: what is written counts as arrived. */
+  #acknowledge(ids: readonly number[]): void {
+    if (this.isLost || this.#loss !== undefined) return;
+    for (const id of ids) this.#hooks.onAck(id, 0);
+    if (ids.length > 0) this.#hooks.onAcksRead();
   }
 
   #sendSubscribe(filters: string[], done: (codes: readonly number[]) => void): void {
@@ -247,34 +292,6 @@ export class MqttSession implements Session {
       ask(settle);
     });
   }
-}
-
-function clientOptions(options: SessionOptions): IClientOptions {
-  const { username, password, will } = options;
-  return {
-    protocolVersion: options.version,
-    clientId: options.clientId,
-    clean: true,
-    keepalive: options.keepaliveSeconds,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(will === undefined ? {} : { will: { topic: will.topic, payload: will.payload, retain: will.retain, qos: 1 } }),
-    messageIdProvider: new SessionIds(),
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    connectTimeout: MQTT_JS_CONNECT_TIMEOUT_MS,
-  };
-}
-
-function limitsOf(packet: Partial<IConnackPacket>): SessionLimits {
-  const { receiveMaximum, maximumPacketSize, topicAliasMaximum } = packet.properties ?? {};
-  return {
-    receiveMaximum: receiveMaximum ?? 65_535,
-    maximumPacketSize: maximumPacketSize ?? Number.POSITIVE_INFINITY,
-    topicAliasMaximum: topicAliasMaximum ?? 0,
-    sessionPresent: packet.sessionPresent ?? false,
-  };
 }
 
 function lossFrom(error: Error & { code?: unknown }): SessionLoss {

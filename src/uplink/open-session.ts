@@ -3,14 +3,35 @@
 
 import type { Duplex } from 'node:stream';
 import { openBrokerSocket } from './broker-socket.js';
+import { loadMqttClient } from './mqtt-client.js';
 import { MqttSession } from './mqtt-session.js';
-import type { Session, SessionHooks, SessionOptions } from './session.js';
+import type { LastWill, Session, SessionHooks, SessionOptions } from './session.js';
 import { SessionError, sessionErrorOf } from './session-error.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Makes one attempt. Rejects with a SessionError, within the timeout; `aborted` as soon as `signal` aborts. */
+/**
+ * Makes one attempt. Rejects with a SessionError, within the timeout; `aborted` as soon as `signal` aborts. A broker that
+ * refuses the last will for its QoS or its retain flag (MQTT 5 section 3.2.2.2) is asked once more for each without that.
+ */
 export async function openSession(options: SessionOptions, hooks: SessionHooks, signal: AbortSignal): Promise<Session> {
+  try {
+    return await attemptSession(options, hooks, signal);
+  } catch (error) {
+    const will = options.will && plainerWill(options.will, error);
+    if (will === undefined) throw error;
+    return openSession({ ...options, will }, hooks, signal);
+  }
+}
+
+function plainerWill(will: LastWill, error: unknown): LastWill | undefined {
+  const { trouble } = error as SessionError; // attemptSession promises that
+  if (trouble === 'will-retain' && will.retain) return { ...will, retain: false };
+  if (trouble === 'will-qos' && will.qos !== 0) return { ...will, qos: 0 };
+  return undefined;
+}
+
+async function attemptSession(options: SessionOptions, hooks: SessionHooks, signal: AbortSignal): Promise<Session> {
   const url = new URL(options.url);
   const limitMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   const attempt = new AbortController();
@@ -24,7 +45,7 @@ export async function openSession(options: SessionOptions, hooks: SessionHooks, 
     attempt.abort();
   });
   try {
-    const { MqttClient: Client, ReasonCodes } = await import('mqtt'); // 75 ms: only when it is needed
+    const { MqttClient: Client, ReasonCodes } = await loadMqttClient();
     socket = await openBrokerSocket(url, options.tls ?? {}, attempt.signal);
     const session = new MqttSession(Client, ReasonCodes, socket, options, hooks);
     await session.greeted(attempt.signal);

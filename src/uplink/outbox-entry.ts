@@ -1,6 +1,8 @@
-// What the outbox takes: messages with their way to the broker, and what they cost while they wait.
+// What the outbox takes: messages with their way to the broker, and what they cost while they wait. What of it may go to the
+// spool, and how it comes back from there.
 
 import { countOf, type ReadingBatch } from '../device/message.js';
+import type { SpoolRecord } from '../spool/record.js';
 import type { PublishRoute } from './publish-packet.js';
 
 /** Messages of one device for one topic. A single message is a batch of one. */
@@ -14,6 +16,10 @@ export interface OutboxEntry {
    * forgotten and not counted, since its owner says with the next one what is true then.
    */
   readonly urgent?: 'answer' | 'news';
+  /** What the spool needs to keep it; absent for what is not worth keeping. */
+  readonly keep?: { readonly what: SpoolRecord['what']; readonly at: number };
+  /** It comes from the spool. */
+  readonly isKept?: boolean;
   /** Called once the broker has all of it, or has refused it; not when it is dropped or forgotten. Must not call back in. */
   readonly onDone?: () => void;
 }
@@ -25,4 +31,9 @@ const READING_BYTES = 16;
 /** Bytes that an entry counts for wherever it waits. */
 export function costOf({ batch }: Pick<OutboxEntry, 'batch'>): number {
   return batch.bytes.length + countOf(batch) * READING_BYTES + ENTRY_BYTES;
+}
+
+/** The same for the spool; undefined for what is not kept. */
+export function recordOf({ device, route, batch, keep }: OutboxEntry): SpoolRecord | undefined {
+  return keep && { what: keep.what, device, qos: route.qos, retain: route.retain, at: keep.at, batch };
 }

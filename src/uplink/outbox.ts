@@ -1,20 +1,22 @@
-// What waits for the broker: messages in the order in which they came, bounded in bytes. The uplink's send thread adds
-// and pumps; acknowledgements and losses of the session are reported here. Knows packets and the window, but no socket:
-// it writes through a PacketWriter, which a session is.
+// What waits for the broker, in RAM: messages in the order in which they came. The uplink's send thread adds and pumps;
+// acknowledgements and losses of the session are reported here. Knows packets and the window, but no socket and no disk: it
+// writes through a PacketWriter, which a session is.
 //
 //   add -> [ urgent: head ...... tail ] -.
-//   add -> [ bulk:   head ...... tail ] --+-> pump -> [ window: written, unacknowledged ] -> ack -> gone
-//              ^                                         |               QoS 0: gone once written
+//   add -> [ live:   head ...... tail ] --+-> pump -> [ window: written, unacknowledged ] -> ack -> gone
+//   add -> [ kept:   head ...... tail ] -'               |               QoS 0: gone once written
+//              ^                                         |
 //              '--- onLoss: unacknowledged messages, in order, before what was not sent; news are forgotten
 //
-// Two lanes: what is urgent (states, answers to commands) leaves before what is bulk (readings), so that it does not wait
-// behind a backlog of megabytes. Promises: order within a lane is kept per device, except that after a loss what was on its
-// way is sent again (at least once). Nothing is discarded without being counted. Each lane is bounded in bytes.
+// Three lanes: what is urgent (states, answers to commands) leaves first, so that it does not wait behind a backlog of
+// megabytes. Live readings leave before those read back from the spool, or after them: that is the spool's replay order.
+// Promises: order within a lane is kept per device, except that after a loss what was on its way is sent again (at least
+// once). Nothing is discarded without being counted. The urgent lane has a bound here; the owner bounds the other two.
 
-import { countOf, type ReadingBatch } from '../device/message.js';
+import { countOf } from '../device/message.js';
 import { DropCounter, type DropCounts } from './drop-counter.js';
-import { Lane } from './lane.js';
-import { costOf, type OutboxEntry } from './outbox-entry.js';
+import { type Item, isStored, Lanes, type ReplayOrder, unsentOf, unwritten } from './lanes.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import { BUFFER_BYTES, BufferPool, type PacketBuffer } from './packet-buffer.js';
 import {
   makePublishHeader,
@@ -26,11 +28,11 @@ import {
 } from './publish-packet.js';
 import { Window } from './window.js';
 
-/** What becomes of an entry when there is no room. `reject` leaves it with the caller, who waits for `onRoom`. */
-export type WhenFull = 'reject' | 'drop-oldest' | 'drop-newest';
+/** What becomes of something urgent when its lane is full. `reject` leaves it with the caller. */
+export type WhenFull = 'reject' | 'drop';
 
-/** What `add` did. `full`: the entry is still the caller's. `dropped-newest`: the entry was discarded, and counted. */
-export type AddResult = 'queued' | 'full' | 'dropped-oldest' | 'dropped-newest';
+/** What `add` did. `full`: the entry is still the caller's. `dropped`: it was discarded, and counted. */
+export type AddResult = 'queued' | 'full' | 'dropped';
 
 /** Takes packed PUBLISH packets to the broker: an open session. */
 export interface PacketWriter {
@@ -44,14 +46,10 @@ export interface PacketWriter {
 }
 
 export interface OutboxOptions {
-  /** Most bytes of bulk held, bookkeeping included. */
-  readonly maxBytes: number;
-  /** The same for what is urgent; default 1 MiB. A single larger entry is taken where the lane is empty. */
+  /** Most bytes of urgent entries, bookkeeping included; default 1 MiB. A single larger one is taken where the lane is empty. */
   readonly maxUrgentBytes?: number;
   /** Nothing is written while the socket has this many bytes to go; default 256 KiB. */
   readonly maxBuffered?: number;
-  /** There may be room again for what `add` answered `full` to. Not called from within `add`. */
-  readonly onRoom?: () => void;
 }
 
 const MAX_BUFFERED = 256 * 1024;
@@ -59,48 +57,39 @@ const MAX_URGENT = 1024 * 1024;
 // MQTT 5 section 3.4.2.1: reason codes from here on say that the message was not taken.
 const FIRST_ERROR_CODE = 0x80;
 
-interface Item extends Omit<OutboxEntry, 'batch'> {
-  batch: ReadingBatch;
-  /** Bytes it counts for, until all of it is gone: the batch's buffer is released as a whole. */
-  readonly cost: number;
-  /** First reading not written yet. */
-  cursor: number;
-  unacknowledged: number;
-  next: Item | undefined;
-}
-
-/** The bounded store in front of the broker. Single-threaded; no call waits. */
+/** The lanes in front of the broker. Single-threaded; no call waits. */
 export class Outbox {
-  #maxBytes: number;
-  readonly #maxUrgentBytes: number;
+  readonly #lanes: Lanes;
   readonly #maxBuffered: number;
-  readonly #onRoom: () => void;
-  readonly #urgent = new Lane<Item>();
-  readonly #bulk = new Lane<Item>();
   readonly #window = new Window<Item>();
   readonly #pool = new BufferPool();
   readonly #drops = new DropCounter();
   readonly #idleWaiters = new Set<() => void>();
   #headers = new WeakMap<PublishRoute, PublishHeader>();
   #headersVersion: ProtocolVersion | undefined;
-  /** Cost of the largest entry refused since the last `onRoom`; 0 = nobody waits. */
-  #wantedBytes = 0;
 
-  constructor(options: OutboxOptions) {
-    this.#maxBytes = options.maxBytes;
-    this.#maxUrgentBytes = options.maxUrgentBytes ?? MAX_URGENT;
-    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED;
-    this.#onRoom = options.onRoom ?? (() => {});
+  constructor({ maxUrgentBytes = MAX_URGENT, maxBuffered = MAX_BUFFERED }: OutboxOptions = {}) {
+    this.#lanes = new Lanes(maxUrgentBytes);
+    this.#maxBuffered = maxBuffered;
   }
 
-  /** Bytes held in both lanes, by the measure that `maxBytes` bounds for one. */
+  /** Bytes of everything held, bookkeeping included, also of what is on its way. */
   get bytes(): number {
-    return this.#bulk.bytes + this.#urgent.bytes;
+    return this.#lanes.live.bytes + this.#lanes.kept.bytes + this.#lanes.urgent.bytes;
+  }
+
+  /** The same for the live lane, and for the one of the spool. */
+  get liveBytes(): number {
+    return this.#lanes.live.bytes;
+  }
+
+  get keptBytes(): number {
+    return this.#lanes.kept.bytes;
   }
 
   /** Nothing waits, and nothing written is unacknowledged. */
   get idle(): boolean {
-    return this.#next === undefined && this.#window.unacknowledged === 0;
+    return this.#lanes.isEmpty && this.#window.unacknowledged === 0;
   }
 
   /** Messages written and not yet acknowledged. */
@@ -108,28 +97,42 @@ export class Outbox {
     return this.#window.unacknowledged;
   }
 
+  /** The packet id that the next QoS 1 message written will have. */
+  get nextId(): number {
+    return this.#window.nextId;
+  }
+
   /** Messages discarded since the outbox was made. */
   get dropped(): number {
     return this.#drops.total;
   }
 
-  /**
-   * Takes on an entry, or says why not. Bulk that could never fit is dropped whatever the policy. What is urgent is never
-   * dropped for something newer, and `onRoom` does not tell of room for it.
-   */
-  add(entry: OutboxEntry, whenFull: WhenFull): AddResult {
-    const cost = costOf(entry);
-    const result = entry.urgent ? this.#makeUrgentRoom(cost, whenFull) : this.#makeRoom(cost, whenFull);
-    if (result === 'dropped-newest') this.#drops.count(entry.device, 'full', countOf(entry.batch));
-    if (result === 'queued' || result === 'dropped-oldest') {
-      this.#laneOf(entry).append({ ...entry, cost, cursor: 0, unacknowledged: 0, next: undefined });
-    }
-    return result;
+  /** Takes on an entry, or says why not: only what is urgent is ever refused or dropped. */
+  add(entry: OutboxEntry, whenFull: WhenFull = 'drop'): AddResult {
+    if (this.#lanes.append(entry)) return 'queued';
+    if (whenFull === 'reject') return 'full';
+    this.#drops.count(entry.device, 'full', countOf(entry.batch));
+    return 'dropped';
   }
 
-  /** Sets the bound of the bulk lane anew. Holds for what is added from now on: nothing is dropped at once. */
-  limitTo(maxBytes: number): void {
-    this.#maxBytes = maxBytes;
+  /** Whether live readings or kept ones leave first. */
+  set order(order: ReplayOrder) {
+    this.#lanes.order = order;
+  }
+
+  /** Live readings stay where they are, or no longer: there are older ones that have not been read back yet. */
+  holdLive(isHeld: boolean): void {
+    this.#lanes.holdsLive = isHeld;
+  }
+
+  /** See `Lanes.takeLive`. */
+  takeLive(hasRoom?: (bytes: number) => boolean): OutboxEntry[] {
+    return this.#lanes.takeLive(hasRoom);
+  }
+
+  /** Lets go of what the spool has too: it stays there for another time. Only after `onLoss`. */
+  forgetStored(): void {
+    this.#lanes.forgetStored();
   }
 
   /** Takes on the limits of a new connection. Before the first `pump` on it. */
@@ -144,7 +147,7 @@ export class Outbox {
    */
   pump(writer: PacketWriter): void {
     this.#useVersion(writer.protocolVersion);
-    while (this.#next !== undefined) {
+    while (this.#lanes.next !== undefined) {
       const room = this.#maxBuffered - writer.buffered;
       if (room <= 0) break;
       const out = this.#pool.take();
@@ -155,7 +158,7 @@ export class Outbox {
       }
       writer.writePackets(out.packed, out.recycle);
     }
-    this.#tell();
+    this.#tellIdle();
   }
 
   /** Takes a PUBACK. `unknown`: no such message is open. Call `pump` after the last one of a chunk. */
@@ -166,7 +169,7 @@ export class Outbox {
     const isRefused = reasonCode >= FIRST_ERROR_CODE;
     if (isRefused) this.#drops.count(item.device, 'refused', 1);
     this.#releaseIfDone(item);
-    this.#tell();
+    this.#tellIdle();
     return isRefused ? 'refused' : 'acked';
   }
 
@@ -183,21 +186,25 @@ export class Outbox {
       item.batch = unsentOf(item, indexes);
       item.cursor = 0;
       item.unacknowledged = 0;
-      this.#laneOf(item).putBack(item);
+      this.#lanes.of(item).putBack(item);
     }
-    this.#forgetNews();
-    this.#tell();
+    this.#lanes.forgetNews();
+    this.#tellIdle();
   }
 
-  /** Messages that are not at the broker yet, per device. For the report of a shutdown that overran. */
+  /** Messages that are neither at the broker nor in the spool, per device. For the report of a shutdown that overran. */
   leftovers(): Map<string, number> {
     const left = new Map<string, number>();
     const add = (device: string, count: number): void => {
       left.set(device, (left.get(device) ?? 0) + count);
     };
-    this.#window.each((item) => add(item.device, 1));
-    for (const { head } of [this.#urgent, this.#bulk]) {
-      for (let item = head; item !== undefined; item = item.next) add(item.device, unwritten(item));
+    this.#window.each((item) => {
+      if (!isStored(item)) add(item.device, 1);
+    });
+    for (const { head } of [this.#lanes.urgent, this.#lanes.live]) {
+      for (let item = head; item !== undefined; item = item.next) {
+        if (!isStored(item)) add(item.device, unwritten(item));
+      }
     }
     return left;
   }
@@ -224,33 +231,6 @@ export class Outbox {
     });
   }
 
-  /** What leaves next. */
-  get #next(): Item | undefined {
-    return this.#urgent.head ?? this.#bulk.head;
-  }
-
-  #laneOf({ urgent }: Pick<OutboxEntry, 'urgent'>): Lane<Item> {
-    return urgent ? this.#urgent : this.#bulk;
-  }
-
-  #makeUrgentRoom(cost: number, whenFull: WhenFull): AddResult {
-    const { bytes } = this.#urgent;
-    if (bytes === 0 || bytes + cost <= this.#maxUrgentBytes) return 'queued';
-    return whenFull === 'reject' ? 'full' : 'dropped-newest';
-  }
-
-  #makeRoom(cost: number, whenFull: WhenFull): AddResult {
-    if (cost > this.#maxBytes) return 'dropped-newest';
-    if (this.#bulk.bytes + cost <= this.#maxBytes) return 'queued';
-    if (whenFull === 'drop-newest') return 'dropped-newest';
-    if (whenFull === 'reject') {
-      this.#wantedBytes = Math.max(this.#wantedBytes, cost);
-      return 'full';
-    }
-    while (this.#bulk.bytes + cost > this.#maxBytes) if (!this.#dropOldest()) return 'dropped-newest';
-    return 'dropped-oldest';
-  }
-
   #useVersion(version: ProtocolVersion): void {
     if (version === this.#headersVersion) return;
     this.#headersVersion = version;
@@ -268,10 +248,10 @@ export class Outbox {
 
   /** Packs from the front on until the buffer, the window or the store has no more. */
   #fill(out: PacketBuffer, limits: PackLimits): void {
-    for (let item = this.#next; item !== undefined && out.length < limits.bufferBytes; item = this.#next) {
+    for (let item = this.#lanes.next; item !== undefined && out.length < limits.bufferBytes; item = this.#lanes.next) {
       this.#packItem(item, out, limits);
       if (unwritten(item) > 0) return;
-      this.#laneOf(item).removeHead();
+      this.#lanes.of(item).removeHead();
       this.#releaseIfDone(item);
     }
   }
@@ -299,50 +279,14 @@ export class Outbox {
     this.#drops.count(item.device, 'too-large', 1);
   }
 
-  #forgetNews(): void {
-    for (const item of this.#urgent.takeAll()) {
-      this.#urgent.release(item);
-      if (item.urgent !== 'news') this.#urgent.append(item);
-    }
-  }
-
-  /** Discards the oldest bulk entry of which nothing is on its way; false if there is none. */
-  #dropOldest(): boolean {
-    const { head } = this.#bulk;
-    if (head === undefined) return false;
-    // Only the head can be written in part; its memory is needed until the acknowledgements came.
-    const victim = head.unacknowledged === 0 ? head : head.next;
-    if (victim === undefined) return false;
-    if (victim === head) this.#bulk.removeHead();
-    else this.#bulk.removeSecond();
-    this.#drops.count(victim.device, 'full', unwritten(victim));
-    this.#bulk.release(victim);
-    return true;
-  }
-
   #releaseIfDone(item: Item): void {
     if (item.unacknowledged > 0 || unwritten(item) > 0) return;
-    this.#laneOf(item).release(item);
+    this.#lanes.of(item).release(item);
     item.onDone?.();
   }
 
-  /** Tells those who wait for room or for the end. Last in each call: they may call back in. */
-  #tell(): void {
+  /** Tells those who wait for the end. Last in each call: they may call back in. */
+  #tellIdle(): void {
     if (this.idle) for (const wake of [...this.#idleWaiters]) wake();
-    if (this.#wantedBytes === 0 || this.#bulk.bytes + this.#wantedBytes > this.#maxBytes) return;
-    this.#wantedBytes = 0;
-    this.#onRoom();
   }
-}
-
-function unwritten(item: Item): number {
-  return countOf(item.batch) - item.cursor;
-}
-
-/** What is left of an item after a loss: the unacknowledged readings and those never written. */
-function unsentOf(item: Item, unacknowledged: readonly number[]): ReadingBatch {
-  const { bytes, bounds } = item.batch;
-  const kept: number[] = [];
-  for (const index of unacknowledged) kept.push(bounds[2 * index] ?? 0, bounds[2 * index + 1] ?? 0);
-  return { bytes, bounds: kept.concat(bounds.slice(2 * item.cursor)) };
 }

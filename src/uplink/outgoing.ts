@@ -5,11 +5,15 @@ import type {
   BridgeResponseUp,
   DeadLetterUp,
   EventUp,
+  LogUp,
+  RawTapEntry,
+  RawTapUp,
   ReadingsUp,
   ResponseUp,
   TapUp,
   UpMessage,
 } from '../device/message.js';
+import type { SpoolRecord } from '../spool/record.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import { printable } from './printable.js';
 import type { PublishRoute } from './publish-packet.js';
@@ -18,6 +22,8 @@ import type { Topics } from './topics.js';
 
 /** To whom messages of the gateway itself are counted. */
 export const BRIDGE = 'bridge';
+
+const HISTORICAL = ['historical', 'true'] as const;
 
 /** Messages that wait for the broker; availability is a state, not a message. */
 export type QueuedMessage = Exclude<UpMessage, { kind: 'availability' }>;
@@ -34,17 +40,21 @@ export class Outgoing {
   entry(message: QueuedMessage): OutboxEntry {
     switch (message.kind) {
       case 'readings':
-        return { device: message.device, route: this.#readingsRoute(message), batch: message.batch };
+        return this.#readingsEntry(message);
       case 'response':
         return this.#response(message);
       case 'dead-letter':
         return this.#deadLetter(message);
       case 'event':
         return this.#event(message);
+      case 'log':
+        return this.#log(message);
       case 'bridge-response':
         return this.#bridgeResponse(message);
       case 'tap':
         return this.#tap(message);
+      case 'raw-tap':
+        return this.#rawTap(message);
     }
   }
 
@@ -53,12 +63,32 @@ export class Outgoing {
     return { ...single(BRIDGE, { topic, qos: 1, retain: true }, payload), urgent: 'news', onDone };
   }
 
+  /** The entry for a message that the spool has kept, with what tells it from a live one (MQTT 5). */
+  kept({ what, device, qos, retain, at, batch }: SpoolRecord, index: number, seq: number): OutboxEntry {
+    const topic = what === 'readings' ? this.#topics.readings(device) : this.#topics.deadLetter(device);
+    const user = [['ts', String(at)], ['seq', String(seq)], HISTORICAL] as const;
+    const bytes = batch.bytes.subarray(batch.bounds[2 * index], batch.bounds[2 * index + 1]);
+    return { device, route: { topic, qos, retain, properties: { user } }, batch: { bytes, bounds: [0, bytes.length] } };
+  }
+
   /** Forgets a device that will not come back, such as an ended connection. */
   forget(device: string): void {
     this.#readings.delete(device);
   }
 
-  #readingsRoute({ device, qos, retain }: ReadingsUp): PublishRoute {
+  /** The entry for something that the spool has and that is sent at once all the same. */
+  live(record: SpoolRecord): OutboxEntry {
+    const { what, device, qos, retain, batch } = record;
+    if (what === 'readings') return this.#readingsEntry(record);
+    return { device, route: { topic: this.#topics.deadLetter(device), qos, retain }, batch };
+  }
+
+  #readingsEntry(message: Pick<ReadingsUp, 'device' | 'qos' | 'retain' | 'batch' | 'at'>): OutboxEntry {
+    const { device, batch, at } = message;
+    return { device, route: this.#readingsRoute(message), batch, keep: { what: 'readings', at } };
+  }
+
+  #readingsRoute({ device, qos, retain }: Pick<ReadingsUp, 'device' | 'qos' | 'retain'>): PublishRoute {
     let route = this.#readings.get(device);
     if (route === undefined || route.qos !== qos || route.retain !== retain) {
       route = { topic: this.#topics.readings(device), qos, retain };
@@ -80,14 +110,15 @@ export class Outgoing {
     return { ...single(BRIDGE, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
   }
 
-  #deadLetter({ device, reason, bytes, droppedBytes, suppressed }: DeadLetterUp): OutboxEntry {
+  #deadLetter({ device, reason, bytes, droppedBytes, suppressed, at }: DeadLetterUp): OutboxEntry {
     const body = JSON.stringify({
       reason,
       hex: bytes.toString('hex'),
       ...(droppedBytes > 0 && { dropped_bytes: droppedBytes }),
       ...(suppressed > 0 && { suppressed }),
     });
-    return single(device, { topic: this.#topics.deadLetter(device), qos: 0, retain: false }, body);
+    const route: PublishRoute = { topic: this.#topics.deadLetter(device), qos: 0, retain: false };
+    return { ...single(device, route, body), keep: { what: 'dead-letter', at } };
   }
 
   #event({ event, data }: EventUp): OutboxEntry {
@@ -95,11 +126,28 @@ export class Outgoing {
     return { ...single(BRIDGE, route, JSON.stringify({ event, ...data })), urgent: 'news' };
   }
 
+  #log({ kind: _kind, ...line }: LogUp): OutboxEntry {
+    const route: PublishRoute = { topic: this.#topics.bridge.logging, qos: 0, retain: false };
+    return { ...single(BRIDGE, route, JSON.stringify(line)), urgent: 'news' };
+  }
+
   #tap({ device, direction, bytes, at, dropped }: TapUp): OutboxEntry {
     const body = JSON.stringify({ at, direction, hex: bytes.toString('hex'), text: printable(bytes), dropped });
     const route: PublishRoute = { topic: this.#topics.tap(device), qos: 0, retain: false };
     return { ...single(device, route, body), urgent: 'news' };
   }
+
+  #rawTap({ device, tap, seq, entries, isLast }: RawTapUp): OutboxEntry {
+    const body = JSON.stringify({ tap, seq, entries: entries.map(rawEntry), ...(isLast && { end: true }) });
+    const route: PublishRoute = { topic: this.#topics.rawTap(device), qos: 0, retain: false };
+    return { ...single(device, route, body), urgent: 'news' };
+  }
+}
+
+/** As in a recording: see hil/recording.ts. */
+function rawEntry(entry: RawTapEntry): object {
+  if ('note' in entry) return entry;
+  return { t: entry.t, d: entry.direction, hex: entry.bytes.toString('hex') };
 }
 
 function single(device: string, route: PublishRoute, payload: string): OutboxEntry {

@@ -50,9 +50,20 @@ const SMALL_COPY = 128;
 
 const ID_OF = { expiry: 0x02, contentType: 0x03, responseTopic: 0x08, correlation: 0x09, alias: 0x23, user: 0x26 };
 const NOTHING = Buffer.alloc(0);
+/** Longest text that MQTT can express, bytes. */
+const MAX_TEXT = 65_535;
+/** For a topic that is longer: an answer to a request can get one, as `response` is longer than `request`. */
+const UNSENDABLE: PublishHeader = {
+  flags: PUBLISH,
+  topic: NOTHING,
+  properties: NOTHING,
+  hasId: false,
+  fixedBytes: Number.POSITIVE_INFINITY,
+};
 
 /** Packs what the messages of a route share. Keep it as long as route and version stay the same. */
 export function makePublishHeader(version: ProtocolVersion, route: PublishRoute): PublishHeader {
+  if (Buffer.byteLength(route.topic) > MAX_TEXT) return UNSENDABLE;
   const topic = text(route.topic);
   const properties = version === 5 ? packProperties(route.properties ?? {}) : NOTHING;
   const hasId = route.qos > 0;
@@ -97,7 +108,8 @@ export function packReadings(
   while (index < to && out.length < limits.bufferBytes) {
     const start = bounds[2 * index] ?? 0;
     const end = bounds[2 * index + 1] ?? start;
-    if (packetSize(header, end - start) > limits.packetBytes) break;
+    const size = packetSize(header, end - start);
+    if (size > limits.packetBytes || size === Number.POSITIVE_INFINITY) break;
     packOne(out, header, bytes, start, end, header.hasId ? publishIdAfter(firstId, index - from) : 0);
     index++;
   }

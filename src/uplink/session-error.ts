@@ -14,6 +14,9 @@ export type SessionTrouble =
   | 'version' // the broker does not speak this version of MQTT
   | 'credentials' // user name, password, client certificate or permission
   | 'client-id'
+  | 'redirected' // the broker sends us elsewhere
+  | 'will-retain' // it keeps no retained messages, and refuses our last will for that
+  | 'will-qos' // it takes QoS 0 only, and refuses our last will for that
   | 'rejected' // the broker said no for another reason
   | 'closed' // the connection was closed before there was a session
   | 'aborted'; // we gave up ourselves
@@ -51,6 +54,17 @@ const SOCKET_ERRORS: Readonly<Record<string, Row>> = {
   CERT_HAS_EXPIRED: ['tls', `its certificate has expired; renew it; ${TIME_SYNC}`],
   CERT_NOT_YET_VALID: ['tls', `its certificate is not valid yet; ${TIME_SYNC}`],
   ERR_TLS_CERT_ALTNAME_INVALID: ['tls', 'its certificate is for another name; use that name in mqtt.url'],
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: [
+    'tls',
+    'it wants a client certificate; name one in mqtt.cert and mqtt.key',
+  ],
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: ['tls', 'it does not know the authority of our client certificate; check mqtt.cert'],
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: [
+    'tls',
+    `it says our client certificate has expired; renew mqtt.cert; ${TIME_SYNC}`,
+  ],
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED: ['tls', 'it says our client certificate is revoked; replace mqtt.cert'],
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: ['tls', 'mqtt.key is not the private key of mqtt.cert'],
   ERR_SSL_WRONG_VERSION_NUMBER: ['tls', 'it does not answer in TLS; is it the port for mqtt:// instead?'],
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ['tls', 'it does not answer in TLS; is it the port for mqtt:// instead?'],
 };
@@ -69,7 +83,21 @@ const CONNACK_CODES: Readonly<Record<number, Row>> = {
   135: ['credentials', `not authorized; ${CREDENTIALS}`],
   138: ['credentials', 'the broker has banned this client'],
   140: ['credentials', `bad authentication method; ${CREDENTIALS}`],
+  154: ['will-retain', 'the broker keeps no retained messages'],
+  155: ['will-qos', 'the broker takes QoS 0 only'],
 };
+const REDIRECTS: ReadonlySet<number> = new Set([156, 157]);
+const MAX_QUOTED = 200;
+
+/** What a broker gives with a reason code: its name in MQTT, and properties of MQTT 5. */
+export interface BrokerReason {
+  readonly code: number;
+  readonly name?: string | undefined;
+  /** The broker's own words. */
+  readonly text?: string | undefined;
+  /** Where it sends us. */
+  readonly server?: string | undefined;
+}
 
 /** Turns whatever failed while connecting into a SessionError; one that is already one stays as it is. */
 export function sessionErrorOf(error: unknown, broker: string): SessionError {
@@ -79,14 +107,39 @@ export function sessionErrorOf(error: unknown, broker: string): SessionError {
   return new SessionError(trouble, `broker ${broker}: ${words}`, { cause: error });
 }
 
-/** The error for a CONNACK that says no. `reason` is the name that MQTT gives the code. */
-export function refusalOf(code: number, reason: string, broker: string): SessionError {
-  const [trouble, words] = CONNACK_CODES[code] ?? ['rejected', `the broker says no: ${reason || 'no reason given'}`];
-  return new SessionError(trouble, `broker ${broker}: ${words} (code ${code})`);
+/** The error for a CONNACK that says no. */
+export function refusalOf(reason: BrokerReason, broker: string): SessionError {
+  const { code, name } = reason;
+  if (isRedirect(code)) return new SessionError('redirected', `broker ${broker}: ${redirectWords(reason)}`);
+  const [trouble, words] = CONNACK_CODES[code] ?? ['rejected', `the broker says no: ${name || 'no reason given'}`];
+  return new SessionError(trouble, `broker ${broker}: ${words} ${codeWords(reason)}`);
+}
+
+/** True for the reason codes that send us to another server. */
+export function isRedirect(code: number): boolean {
+  return REDIRECTS.has(code);
+}
+
+/**
+ * A redirect, in words. It is not followed: whoever can answer in the broker's place could send a gateway with its password
+ * anywhere.
+ */
+export function redirectWords(reason: BrokerReason): string {
+  const where = reason.server === undefined ? 'another server, without saying which' : quoted(reason.server);
+  return `the broker sends us to ${where} ${codeWords(reason)}; Ferrule does not follow: if that is right, change mqtt.url`;
+}
+
+/** `(code 135: "not on this topic")`: the number, for manuals, and the broker's own words. */
+export function codeWords({ code, text }: BrokerReason): string {
+  return text === undefined || text === '' ? `(code ${code})` : `(code ${code}: ${quoted(text)})`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, MAX_QUOTED));
 }
 
 function unlisted(code: string, error: unknown): Row {
-  const words = messageOf(error) || code;
+  const words = withoutPlaces(messageOf(error) || code);
   if (/ALERT|CERTIFICATE_REQUIRED/.test(code)) {
     return [
       'tls',
@@ -98,6 +151,11 @@ function unlisted(code: string, error: unknown): Row {
     return ['not-mqtt', `no WebSocket for MQTT at this path (${words}); check the path in mqtt.url`];
   }
   return ['closed', `connecting failed: ${words}`];
+}
+
+/** OpenSSL's sentence without the places in its sources: `803C...:error:0A000418:SSL routines:ssl3_read_bytes:WORDS:../deps/...`. */
+function withoutPlaces(words: string): string {
+  return /^(?:[0-9A-F]+:)?error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(words)?.[1] ?? words;
 }
 
 function codeOf(error: unknown): string {

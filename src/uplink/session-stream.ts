@@ -36,9 +36,11 @@ export class SessionStream extends Duplex {
     this.#hooks = hooks;
     this.#filter = new AckFilter({
       pass: (bytes) => {
-        if (!this.push(bytes)) socket.pause();
+        if (!this.destroyed && !this.push(bytes)) socket.pause();
       },
       onAck: (packetId, reasonCode) => hooks.onAck(packetId, reasonCode),
+      // mqtt.js would gather it whole in memory before it judged it.
+      onOversized: (bytes) => this.destroy(new Error(`a packet of ${bytes} bytes, more than Ferrule takes`)),
     });
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
@@ -53,8 +55,8 @@ export class SessionStream extends Duplex {
     return this.destroyed || this.#socket.destroyed ? Number.POSITIVE_INFINITY : this.#socket.writableLength;
   }
 
-  /** Writes whole packets straight to the socket. `done` is called once, when the bytes are written or lost. */
-  writePackets(packets: Buffer, done: () => void): void {
+  /** Writes whole packets straight to the socket. `done` is called once, when the bytes are written, or lost with an error. */
+  writePackets(packets: Buffer, done: Done): void {
     this.#socket.write(packets, done);
   }
 

@@ -4,16 +4,19 @@
 //   openSession -> socket up -> CONNACK -> Session ... -> onLost, exactly once
 
 import type { Clock } from '../core/clock.js';
+import type { Qos } from '../device/message.js';
 import type { BrokerTls } from './broker-socket.js';
 import type { IncomingMessage } from './incoming-message.js';
 import type { PacketWriter } from './outbox.js';
 import type { ProtocolVersion } from './publish-packet.js';
 
-/** What the broker publishes for us when we are gone without a word. QoS 1. */
+/** What the broker publishes for us when we are gone without a word. */
 export interface LastWill {
   readonly topic: string;
   readonly payload: Buffer;
   readonly retain: boolean;
+  /** Default 1. */
+  readonly qos?: Qos;
 }
 
 export interface SessionOptions {
@@ -27,17 +30,24 @@ export interface SessionOptions {
   /** Seconds; 0 = none. Finds a peer that is gone without a word after at most 1.5 times as long. */
   readonly keepaliveSeconds: number;
   readonly will?: LastWill;
+  /**
+   * How long the broker keeps subscriptions, and what came for them at QoS 1, without us; default 0: a new session each time.
+   * MQTT 3.1.1 knows no time: anything above 0 has it kept for as long as the broker likes.
+   */
+  readonly sessionExpirySeconds?: number;
   /** Limit for connection, TLS and CONNACK together, ms; default 10 s. */
   readonly connectTimeoutMs?: number;
   readonly clock: Clock;
 }
 
-/** Why a session ended. `closed`: we ended it. */
+/** Why a session ended. */
 export type LossTrouble =
-  | 'closed'
-  | 'taken-over'
+  | 'closed' // we ended it
+  | 'taken-over' // another client has our id
+  | 'redirected' // the broker sends us elsewhere
   | 'server-disconnect'
   | 'connection-lost'
+  | 'closed-silently' // in good order, by the broker, without a reason
   | 'keepalive'
   | 'protocol-error';
 
@@ -84,6 +94,8 @@ export type SubscribeResult = readonly RefusedFilter[] | 'lost';
 /** An open session. Its waits all end at the latest with its loss. */
 export interface Session extends PacketWriter {
   readonly limits: SessionLimits;
+  /** What the broker does not do as asked for, and what that means, in sentences for the log. */
+  readonly notes: readonly string[];
   readonly isLost: boolean;
   /** Subscribes at QoS 1, a few filters per packet. A broker that does not answer within 10 s loses the session. */
   subscribe(filters: readonly string[]): Promise<SubscribeResult>;

@@ -2,7 +2,7 @@
 // and channels. Device names may contain '/', so a command's topic is read from its right end: the words `set`, `get`
 // and `write` are reserved, no segment of a device name is one of them.
 //
-//   <base>/<device>[/availability|/response|/dead_letter|/tap]  up
+//   <base>/<device>[/availability|/response|/dead_letter|/tap[/raw]]  up
 //   <base>/<device>/set[/<channel>] | /get[/<channel>] | /write     down
 //   <base>/bridge/...                                          about the gateway itself
 
@@ -28,6 +28,7 @@ export interface Topics {
   deadLetter(device: string): string;
   /** What goes over its line, while somebody watches. */
   tap(device: string): string;
+  rawTap(device: string): string;
   readonly bridge: {
     readonly state: string;
     readonly info: string;
@@ -61,6 +62,7 @@ export function makeTopics(base: string): Topics {
     response: (device) => `${prefix}${device}/response`,
     deadLetter: (device) => `${prefix}${device}/dead_letter`,
     tap: (device) => `${prefix}${device}/tap`,
+    rawTap: (device) => `${prefix}${device}/tap/raw`,
     bridge: {
       state: `${bridge}/state`,
       info: `${bridge}/info`,

@@ -8,11 +8,14 @@
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
+import type { Presence } from '../core/presence.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { AvailabilityUp, DownMessage, Relay, UpMessage } from '../device/message.js';
+import { CAUSES } from '../spool/drops.js';
+import { Spool, type SpoolOptions } from '../spool/spool.js';
 import { BrokerConnection, type ConnectionHooks } from './broker-connection.js';
 import { Delivery, type SpoolSettings } from './delivery.js';
 import { DropLog } from './drop-log.js';
@@ -44,7 +47,9 @@ export interface UplinkOptions {
   readonly session: Omit<SessionOptions, 'clock' | 'will'>;
   /** ms */
   readonly reconnect: { readonly first: number; readonly max: number };
-  readonly spool: SpoolSettings;
+  readonly spool: SpoolSettings & Omit<SpoolOptions, 'clock' | 'log' | 'onDrop'>;
+  /** Told of every session that begins or ends. */
+  readonly presence?: Presence;
   /** Takes a message on one of the subscribed topics. Must not throw. */
   readonly onMessage: (message: IncomingMessage) => void;
   /** Messages are being dropped, or no longer: `dropped` has news. */
@@ -55,6 +60,21 @@ export interface UplinkOptions {
   readonly open?: typeof openSession;
 }
 
+/** What the uplink counts. `dropped`: messages since the start. */
+export interface UplinkFigures {
+  readonly queuedBytes: number;
+  readonly unacknowledged: number;
+  readonly dropped: number;
+  readonly isOnline: boolean;
+  readonly spoolState: 'off' | Spool['state'];
+  readonly spoolMessages: number;
+  readonly spoolBytes: number;
+  /** It drops messages for want of room, or makes devices wait. */
+  readonly spoolIsFull: boolean;
+}
+
+const FULL_CAUSES: readonly string[] = [CAUSES.fullOldest, CAUSES.fullNewest];
+
 export class Uplink {
   readonly group: ThreadGroup;
   readonly relay: Relay;
@@ -63,12 +83,15 @@ export class Uplink {
   readonly #inbox: MessageQueue<OutboxEntry>;
   readonly #incoming: MessageQueue<IncomingMessage>;
   readonly #outgoing: Outgoing;
+  readonly #spool: Spool | undefined;
   readonly #delivery: Delivery;
   readonly #connection: BrokerConnection;
   readonly #states = new RetainedStates();
   readonly #drops: DropLog;
   readonly #filters = new Set<string>();
   #isOnline = false;
+  /** Messages that the spool had no room for, or kept for too long. */
+  #spoolDrops = 0;
   /** Incoming messages dropped since the queue was last empty. */
   #missed = 0;
 
@@ -86,12 +109,16 @@ export class Uplink {
       mayEnd: () => this.#isOnline,
       ...(onDrops && { onChange: onDrops }),
     });
+    const onDrop: SpoolOptions['onDrop'] = (device, messages, cause) => this.#onSpoolDrop(device, messages, cause);
+    this.#spool = spool.mode === 'off' ? undefined : new Spool({ ...spool, clock, log: this.#log, onDrop });
     this.#delivery = new Delivery({
+      clock,
       inbox: this.#inbox,
       states: this.#states,
       outgoing: this.#outgoing,
       drops: this.#drops,
-      spool,
+      settings: spool,
+      spool: this.#spool,
     });
     this.relay = { offer: (message) => this.#offer(message), room: (signal) => this.#inbox.room(signal) };
     this.group = this.#makeGroup();
@@ -102,6 +129,7 @@ export class Uplink {
     this.group.onCleanup(() => {
       this.#delivery.giveUp();
       this.#drops.close();
+      this.#tellKept();
     });
   }
 
@@ -109,7 +137,13 @@ export class Uplink {
   start(): boolean {
     if (!this.#options.registry.add(this.group, () => 'closed', UPLINK_RANK)) return false;
     this.group.start();
+    void this.#spool?.openIfThere().then(() => this.#delivery.spoolOpened());
     return true;
+  }
+
+  /** An ending gateway has until then (monotonic ms): what the broker has not taken by then is left to the disk. */
+  finishBy(at: number): void {
+    this.#delivery.finishBy(at);
   }
 
   /** True while there is a session with the broker. */
@@ -143,6 +177,24 @@ export class Uplink {
     return this.#drops.of(device);
   }
 
+  get figures(): UplinkFigures {
+    return {
+      queuedBytes: this.#delivery.bytes,
+      unacknowledged: this.#delivery.unacknowledged,
+      dropped: this.#delivery.dropped + this.#spoolDrops,
+      isOnline: this.#isOnline,
+      spoolState: this.#spool?.state ?? 'off',
+      spoolMessages: this.#spool?.messages ?? 0,
+      spoolBytes: this.#spool?.bytes ?? 0,
+      spoolIsFull: this.#spool?.isFull === true || this.#drops.isDroppingFor(FULL_CAUSES),
+    };
+  }
+
+  /** Tells `watcher` from now on how long acknowledgements take, in samples; ms. It must not throw. */
+  watchLatency(watcher: (ms: number) => void): void {
+    this.#delivery.ackTimer.watch(watcher);
+  }
+
   /** Messages that the broker has not acknowledged, per device. */
   leftovers(): ReadonlyMap<string, number> {
     return this.#delivery.leftovers();
@@ -160,12 +212,7 @@ export class Uplink {
       },
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => registry.remove(this.group),
-      counters: () => ({
-        queuedBytes: this.#delivery.bytes,
-        unacknowledged: this.#delivery.unacknowledged,
-        dropped: this.#delivery.dropped,
-        isOnline: this.#isOnline,
-      }),
+      counters: () => ({ ...this.figures }),
     });
   }
 
@@ -189,7 +236,7 @@ export class Uplink {
       filters: () => [...this.#filters],
       onOpen: (session) => this.#onOpen(session),
       onLost: () => {
-        this.#isOnline = false;
+        this.#setOnline(false);
         delivery.lost();
       },
       farewell: (session, signal) => {
@@ -206,17 +253,29 @@ export class Uplink {
   }
 
   #onOpen(session: Session): void {
-    this.#isOnline = true;
+    this.#setOnline(true);
     this.#states.set(this.#options.topics.bridge.state, ONLINE);
     this.#delivery.connected(session);
+  }
+
+  #onSpoolDrop(device: string, messages: number, cause: string): void {
+    this.#spoolDrops += messages;
+    this.#drops.note(device, messages, cause);
+  }
+
+  #setOnline(isOnline: boolean): void {
+    this.#isOnline = isOnline;
+    this.#options.presence?.set(isOnline);
   }
 
   #offer(message: UpMessage): 'taken' | 'full' {
     if (message.kind === 'availability') this.#noteAvailability(message);
     else if (message.kind === 'readings' || message.kind === 'dead-letter') return this.#queue(message);
-    // Taps and events are worth telling while they are fresh: nothing of the kind is kept for a broker that is away.
-    else if (message.kind === 'tap') return this.#isOnline ? this.#queue(message) : 'taken';
-    else if (message.kind !== 'event' || this.#isOnline) this.#delivery.add(this.#outgoing.entry(message));
+    // Taps, events and log lines are worth telling while they are fresh: none is kept for a broker that is away.
+    else if (message.kind === 'tap' || message.kind === 'raw-tap')
+      return this.#isOnline ? this.#queue(message) : 'taken';
+    else if ((message.kind !== 'event' && message.kind !== 'log') || this.#isOnline)
+      this.#delivery.add(this.#outgoing.entry(message));
     return 'taken';
   }
 
@@ -265,6 +324,14 @@ export class Uplink {
     if (this.#missed === 0) return;
     this.#log.warn({ thread: 'receive', dropped: this.#missed }, `${this.#missed} commands were dropped`);
     this.#missed = 0;
+  }
+
+  /** What is on the disk is not lost, but neither is it at the broker. */
+  #tellKept(): void {
+    const messages = this.#spool?.messages ?? 0;
+    if (messages === 0) return;
+    const dir = this.#options.spool.dir;
+    this.#log.info({ thread: 'send', messages, dir }, `${messages} messages are kept on the disk for the next start`);
   }
 
   #onCrash(label: string, error: unknown): void {

@@ -15,7 +15,15 @@ test('an empty file is a gateway with the defaults of the contract', (t) => {
     client_id: 'ferrule-board',
   });
   t.like(config.mqtt, { keepalive: 30_000, qos: 1, reconnect: { first: 1000, max: 30_000 } });
-  t.deepEqual(config.spool, { mode: 'offline', max_size: 16 * 1024 ** 2, when_full: 'drop-oldest' });
+  t.deepEqual(config.spool, {
+    mode: 'offline',
+    max_size: 64 * 1024 ** 2,
+    when_full: 'drop-oldest',
+    max_age: 0,
+    write_interval: 1000,
+    sync: false,
+    replay_rate: 1000,
+  });
   t.deepEqual(config.log, { level: 'info' });
   t.deepEqual(config.devices, {});
 });
@@ -29,8 +37,8 @@ test('a device gets every default of the contract', (t) => {
     qos: 1,
     retain: false,
     silent_after: 0,
-    isolation: 'inline',
     reconnect: { first: 250, max: 30_000 },
+    commands: { when_offline: 'refuse', max_hold: 30_000, timeout: 5000 },
     queue_size: 256 * 1024,
     enabled: true,
   });
@@ -83,6 +91,41 @@ test('FERRULE_CONFIG holds a config where there is no file', (t) => {
   t.true(good.ok && good.config.gateway.id === 'inline');
   const bad = loadFiles({}, { env: { FERRULE_CONFIG: '\ngatway: 1' } });
   t.deepEqual(problemLines(bad), ['env FERRULE_CONFIG:2:1: unknown key "gatway", did you mean "gateway"?']);
+});
+
+test('FERRULE_DEVICES is a config of its own where there is no other', (t) => {
+  const devices = JSON.stringify({ scale: { driver: 'lines', link: 'tcp://10.0.0.5:4001' } });
+  const result = loadFiles({}, { env: { FERRULE_DEVICES: devices, FERRULE_MQTT__URL: 'mqtt://broker' } });
+  if (!result.ok) return t.fail(problemLines(result).join('\n'));
+  t.deepEqual(Object.keys(result.config.devices), ['scale']);
+  t.is(result.config.mqtt.url, 'mqtt://broker');
+  t.is(result.source.file, 'env FERRULE_DEVICES');
+});
+
+test('a mistake in a config of variables alone is told with the name of the variable', (t) => {
+  const bad = loadFiles({}, { env: { FERRULE_DEVICES: '{"scale":{"driver":"lines","lnk":"tcp://10.0.0.5:4001"}}' } });
+  t.true(problemLines(bad).some((line) => line.includes('FERRULE_DEVICES') && line.includes('lnk')));
+});
+
+test('variables without devices are no config: it is said where one was looked for', (t) => {
+  const result = loadFiles({}, { env: { FERRULE_MQTT__URL: 'mqtt://broker' } });
+  t.deepEqual(problemLines(result), ['missing /gw/ferrule.yaml', 'missing /etc/ferrule/ferrule.yaml']);
+});
+
+test('a file that is there counts, and FERRULE_DEVICES is an override of it', (t) => {
+  const files = { 'ferrule.yaml': 'gateway: { id: filed }' };
+  const result = loadFiles(files, {
+    env: { FERRULE_DEVICES: '{"scale":{"driver":"lines","link":"tcp://10.0.0.5:1"}}' },
+  });
+  if (!result.ok) return t.fail(problemLines(result).join('\n'));
+  t.is(result.config.gateway.id, 'filed');
+  t.deepEqual(Object.keys(result.config.devices), ['scale']);
+});
+
+test('a file named with -c counts, not FERRULE_CONFIG', (t) => {
+  const files = { 'ferrule.yaml': 'gateway: { id: filed }' };
+  const result = loadFiles(files, { path: 'ferrule.yaml', env: { FERRULE_CONFIG: 'gateway: { id: inline }' } });
+  t.is(result.ok && result.config.gateway.id, 'filed');
 });
 
 test('devices.d adds devices, with or without the word `devices` around them', (t) => {

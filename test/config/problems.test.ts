@@ -49,19 +49,37 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
   'mqtt: { embedded: { host: 0.0.0.0 } }': [
     '1:27 mqtt.embedded.host: expected a loopback address: the embedded broker has no passwords, got "0.0.0.0"',
   ],
-  'spool: { max_size: lots }': ['1:20 spool.max_size: expected a size such as 4KiB or 64MiB, 1KiB to 1GiB, got "lots"'],
-  'spool: { mode: always }': ['1:16 spool.mode: always needs the disk spool, which is not in this version'],
+  'spool: { max_size: lots }': [
+    '1:20 spool.max_size: expected a size such as 4KiB or 64MiB, 1MiB to 64GiB, got "lots"',
+  ],
   'spool: { mode: offlin }': [
     '1:16 spool.mode: expected one of offline, off, always, got "offlin", did you mean "offline"?',
   ],
   'log: { level: warning }': ['1:15 log.level: expected one of debug, info, warn, error, got "warning"'],
-  'http: { listen: 1 }': ['1:7 http: not in this version yet'],
-  'http: false': ['1:7 http: not in this version yet'],
+  'http: { listen: 1 }': ['1:17 http.listen: expected host:port, such as 127.0.0.1:8377 or [::1]:8377, got 1'],
+  'http: { listen: "127.0.0.1" }': [
+    '1:17 http.listen: expected host:port, such as 127.0.0.1:8377 or [::1]:8377, got "127.0.0.1"',
+  ],
+  'http: { listen: "::1:8377" }': [
+    '1:17 http.listen: expected host:port, such as 127.0.0.1:8377 or [::1]:8377, got "::1:8377"',
+  ],
+  'http: { listen: "127.0.0.1:70000" }': [
+    '1:17 http.listen: expected host:port, such as 127.0.0.1:8377 or [::1]:8377, got "127.0.0.1:70000"',
+  ],
+  'http: { listen: "127.0.0.1:1", lisen: a }': ['1:32 http: unknown key "lisen", did you mean "listen"?'],
+  'http: { listen: "0.0.0.0:8377" }': [
+    '1:17 http.listen: is not loopback and needs `http.token`: whoever reaches it could read what the gateway does',
+  ],
+  'http: { listen: "[::]:8377", token: short }': [
+    '1:37 http.token: expected at least 8 visible ASCII characters; `openssl rand -hex 16` makes some, got a secret that is not shown',
+  ],
+  'http: { lisen: "127.0.0.1:1" }': ['1:9 http: unknown key "lisen", did you mean "listen"?'],
+  'http: true': ['1:7 http: expected a map or false, got true'],
   'devices: []': ['1:10 devices: expected a map, got a list'],
   '- a': ['1:1: expected a map of keys, got something else'],
   // keys
   'gatway: {}': ['1:1: unknown key "gatway", did you mean "gateway"?'],
-  'zzz: 1': ['1:1: unknown key "zzz", known are gateway, mqtt, spool, log, drivers_dir, defaults, devices'],
+  'zzz: 1': ['1:1: unknown key "zzz", known are gateway, mqtt, spool, http, log, drivers_dir, defaults, devices'],
   'log: { levle: info }': ['1:8 log: unknown key "levle", did you mean "level"?'],
   // devices
   'devices: { a: }': ['1:12 devices.a: expected a device: a map with `driver` and `link`, got null'],
@@ -216,19 +234,19 @@ test('all problems of all files come at once, by place, the environment last', (
   const result = loadFiles(
     {
       'ferrule.yaml':
-        'devices:\n  a: { driver: raw, link: /dev/ttyS0 }\n  x: { driver: raw, link: nope:1 }\nhttp: {}\n',
+        'devices:\n  a: { driver: raw, link: /dev/ttyS0 }\n  x: { driver: raw, link: nope:1 }\nhttp: []\n',
       'devices.d/b.yaml': 'b: { driver: raw, link: /dev/ttyS0 }\na: { driver: raw, link: tcp://h:1 }\n',
     },
     { env: { FERRULE_LOG_LEVEL: 'info', FERRULE_DEVICES__C__QOS: '1', FERRULE_MQTT__QOS: '7' } },
   );
   t.deepEqual(problemLines(result), [
     'ferrule.yaml:3:27 devices.x.link: expected a link: serial:/dev/..., usb:VID:PID, tcp://host:port or tcp-listen://host:port, got "nope:1"',
-    'ferrule.yaml:4:7 http: not in this version yet',
+    'ferrule.yaml:4:7 http: expected a map or false, got a list',
     'devices.d/b.yaml:1:25 devices.b.link: "b" and "a" (ferrule.yaml:2:27) share one serial port, /dev/ttyS0: each device needs its own',
     'devices.d/b.yaml:2:1 devices.a: duplicate device "a", first at ferrule.yaml:2:3',
     'env FERRULE_DEVICES__C__QOS devices: no device "c", did you mean "a"?',
     'env FERRULE_MQTT__QOS mqtt.qos: expected 0 or 1, got 7',
-    'env FERRULE_LOG_LEVEL: unknown key "log_level", known are gateway, mqtt, spool, log, drivers_dir, defaults, devices',
+    'env FERRULE_LOG_LEVEL: unknown key "log_level", known are gateway, mqtt, spool, http, log, drivers_dir, defaults, devices',
   ]);
 });
 

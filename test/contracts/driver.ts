@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { framingSchema } from '../../src/config/framing-schema.js';
 import { Decoder } from '../../src/device/decoder.js';
-import type { Channel, Driver } from '../../src/device/driver.js';
+import type { Channel, FramedDriver } from '../../src/device/driver.js';
 import { makeFramer } from '../../src/device/make-framer.js';
 import { CollectingSink } from '../support/collecting-sink.js';
 
@@ -22,7 +22,7 @@ const FRAMER_OVERHEAD = 64; // delimiters, escapes and headers that a framer may
 
 /** A decoder with the driver's own framing. */
 export function decoderOf(
-  driver: Driver,
+  driver: FramedDriver,
   sink: CollectingSink,
   options: Readonly<Record<string, unknown>> = {},
 ): Decoder {
@@ -31,13 +31,13 @@ export function decoderOf(
   return new Decoder({ framer, instance, out: sink, commands: driver.commands });
 }
 
-function framingOf(driver: Driver) {
+function framingOf(driver: FramedDriver) {
   return framingSchema.parse(driver.defaults?.framing ?? { type: 'line' });
 }
 
 /** Decodes chunks as they come; the line goes quiet only after the last one, then the link is lost. */
 export function decodeAll(
-  driver: Driver,
+  driver: FramedDriver,
   chunks: readonly Buffer[],
   options?: Readonly<Record<string, unknown>>,
 ): CollectingSink {
@@ -51,7 +51,7 @@ export function decodeAll(
 }
 
 /** Registers the tests. A driver with `raw` framing has no frames of its own: there, the bytes in a row must be the same. */
-export function driverContract(driver: Driver, fixture: DriverFixture): void {
+export function driverContract(driver: FramedDriver, fixture: DriverFixture): void {
   const isRaw = framingOf(driver).type === 'raw';
   const readingsOf = (chunks: readonly Buffer[]): readonly string[] | string => {
     const { texts } = decodeAll(driver, chunks, fixture.options);
@@ -110,7 +110,7 @@ function garbled(stream: Buffer): fc.Arbitrary<Buffer[]> {
   return fc.array(fc.oneof(noise, damaged), { maxLength: 30 });
 }
 
-function neverPilesUp(driver: Driver, chunks: readonly Buffer[], options: DriverFixture['options']): boolean {
+function neverPilesUp(driver: FramedDriver, chunks: readonly Buffer[], options: DriverFixture['options']): boolean {
   const decoder = decoderOf(driver, new CollectingSink(), options);
   const limit = framingOf(driver).max_length + FRAMER_OVERHEAD;
   return chunks.every((chunk) => {

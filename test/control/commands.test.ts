@@ -2,7 +2,7 @@ import test from 'ava';
 import { Commands } from '../../src/control/commands.js';
 import { ThreadGroup } from '../../src/core/thread-group.js';
 import { type RouteResult, ThreadRegistry } from '../../src/core/thread-registry.js';
-import type { DownMessage, UpMessage } from '../../src/device/message.js';
+import type { CommandStatus, DownMessage, ResponseUp, UpMessage } from '../../src/device/message.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import { makeTopics } from '../../src/uplink/topics.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -59,10 +59,115 @@ test('retained commands are ignored, counted and logged', (t) => {
   const rig = new Rig();
   rig.take('base/scale/set', 'OPEN', { retain: true });
   rig.take('base/nobody/set', 'OPEN', { retain: true });
-  t.deepEqual([rig.routed, rig.answers], [[], []]);
+  t.deepEqual(rig.routed, []);
   t.is(rig.commands.ignoredRetained, 2);
   t.is(rig.log.at('warn').length, 2);
   t.regex(rig.log.lines[0]?.message ?? '', /base\/scale\/set ignored: retained/);
+});
+
+test('a retained command is reported on the response topic of its device, not to whoever sent it long ago', (t) => {
+  const rig = new Rig();
+  rig.take('base/scale/set', '{"value":"OPEN","transaction":"t-1"}', { retain: true, responseTopic: 'my/answers' });
+  rig.take('base/scale/set', '{"transaction":"t-2"}', { retain: true });
+  t.deepEqual(rig.routed, []);
+  t.deepEqual(
+    rig.answers.map((answer) => answer.kind === 'response' && [answer.device, answer.status, answer.transaction]),
+    [
+      ['scale', 'error', 't-1'],
+      ['scale', 'error', 't-2'],
+    ],
+  );
+  t.false('replyTo' in (rig.answers[0] ?? {}));
+  t.regex(String((rig.answers[0] as { error?: string }).error), /^not done: retained commands are ignored/);
+});
+
+test('a transaction that comes again acts once, and is answered with how the first one stands', (t) => {
+  const rig = new Rig();
+  const again = () => rig.take('base/scale/set', '{"value":"ON","transaction":"t-1"}', { responseTopic: 'mine' });
+  again();
+  const first = rig.routed[0];
+  const tell = (status: CommandStatus, more: Partial<ResponseUp> = {}) =>
+    first?.onAnswer?.({ kind: 'response', device: 'scale', transaction: 't-1', status, ...more });
+  again();
+  tell('accepted', { data: { held: true } });
+  again();
+  tell('sent');
+  again();
+  tell('ok', { data: 21.5 });
+  again();
+  tell('error', { error: 'too hot' });
+  again();
+  t.is(rig.routed.length, 1);
+  t.is(rig.commands.repeated, 5);
+  t.deepEqual(
+    rig.answers.map((answer) => answer.kind === 'response' && [answer.status, answer.data, answer.error]),
+    [
+      ['accepted', { duplicate: true }, undefined],
+      ['accepted', { held: true, duplicate: true }, undefined],
+      ['sent', { duplicate: true }, undefined],
+      ['ok', { value: 21.5, duplicate: true }, undefined],
+      ['error', { duplicate: true }, 'too hot'],
+    ],
+  );
+  t.like(rig.answers[0], { device: 'scale', transaction: 't-1', replyTo: { topic: 'mine' } });
+  t.is(rig.log.at('info').length, 5);
+});
+
+test('a transaction is one device’s: the same for another device is another command', (t) => {
+  const rig = new Rig();
+  rig.take('base/scale/set', '{"value":"ON","transaction":"t-1"}');
+  rig.take('base/pump/set', '{"value":"ON","transaction":"t-1"}');
+  t.is(rig.routed.length, 1);
+  t.like(rig.answers[0], { device: 'pump', status: 'error', error: 'no device "pump" is connected' });
+});
+
+test('a transaction that is used again for another command is refused: `ok` of the first would be a lie', (t) => {
+  const rig = new Rig();
+  rig.take('base/scale/set', '{"value":"ON","transaction":"1"}');
+  rig.take('base/scale/set', '{"value":"OFF","transaction":"1"}');
+  rig.take('base/scale/set/lamp', '{"value":"ON","transaction":"1"}');
+  t.is(rig.routed.length, 1);
+  t.deepEqual(
+    rig.answers.map((answer) => answer.kind === 'response' && answer.status),
+    ['error', 'error'],
+  );
+  t.regex(String((rig.answers[0] as { error?: string }).error), /transaction "1" was another command's/);
+});
+
+test('a command that was refused at the door may be sent again with its transaction', (t) => {
+  const rig = new Rig();
+  const send = () => rig.take('base/scale/set', '{"value":"ON","transaction":"t-1"}');
+  send();
+  const refusal = { kind: 'response', device: 'scale', transaction: 't-1', status: 'error', error: 'offline' } as const;
+  rig.routed[0]?.onAnswer?.(refusal);
+  send();
+  t.is(rig.routed.length, 2);
+  const nobody = () => rig.take('base/nobody/set', '{"value":"ON","transaction":"t-1"}');
+  nobody();
+  nobody();
+  t.false(rig.answers.some((answer) => answer.kind === 'response' && answer.data !== undefined));
+});
+
+test('what the broker sends again (DUP) acts once, also without a transaction', (t) => {
+  const rig = new Rig();
+  const correlation = Buffer.from('c');
+  rig.take('base/scale/set', 'TOGGLE', { correlation });
+  rig.take('base/scale/set', 'TOGGLE', { correlation, dup: true });
+  rig.take('base/scale/write', 'TOGGLE', { correlation, dup: true });
+  rig.take('base/scale/set', 'TOGGLE', { correlation: Buffer.from('d'), dup: true });
+  t.is(rig.routed.length, 3, 'another topic or correlation is another command');
+  t.like(rig.answers[0], { status: 'accepted', data: { duplicate: true } });
+  t.is(rig.commands.repeated, 1);
+});
+
+test('the same command sent twice on purpose acts twice; a DUP a minute later too', async (t) => {
+  const rig = new Rig();
+  rig.take('base/scale/set', 'TOGGLE');
+  rig.take('base/scale/set', 'TOGGLE');
+  await rig.clock.advance(60_001);
+  rig.take('base/scale/set', 'TOGGLE', { dup: true });
+  rig.take('base/scale/set', 'FAST', { qos: 0 });
+  t.is(rig.routed.length, 4);
 });
 
 test('a command for a device that is not there is answered', (t) => {

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { type BridgeControls, bridgeApi } from '../../src/control/bridge-api.js';
+import { healthOf } from '../../src/control/health.js';
 import { Requests } from '../../src/control/requests.js';
 import type { BridgeResponseUp } from '../../src/device/message.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
@@ -8,6 +9,7 @@ import { makeTopics } from '../../src/uplink/topics.js';
 import { RecordingLog } from '../support/recording-log.js';
 
 const BASE = 'ferrule/t';
+const ONLINE = { state: 'online', reason: 'connected' } as const;
 
 interface Rig {
   readonly answers: BridgeResponseUp[];
@@ -20,7 +22,11 @@ function rig(overrides: Partial<BridgeControls> = {}): Rig {
   const calls: string[] = [];
   const controls: BridgeControls = {
     devices: () => [{ name: 'scale', state: 'online' }],
+    health: () => healthOf({ isShuttingDown: false, broker: ONLINE, devices: [], dropped: 0 }),
     threads: () => [],
+    addDevice: (name, device) => Promise.resolve(void calls.push(`add ${name} ${JSON.stringify(device)}`)),
+    removeDevice: (name) => Promise.resolve(name === 'scale' && calls.push(`remove ${name}`) > 0),
+    enableDevice: (name, wanted) => Promise.resolve(name === 'scale' && calls.push(`enable ${name} ${wanted}`) > 0),
     restartDevice: (name) => name === 'scale' && calls.push(`restart ${name}`) > 0,
     tapDevice: (id, seconds) => {
       calls.push(`tap ${id} ${seconds}`);
@@ -57,7 +63,7 @@ test('a request is answered with its data and its transaction', async (t) => {
   const { ask } = rig();
   t.deepEqual(await ask('health_check', '{"transaction":"7"}'), {
     status: 'ok',
-    data: { healthy: true },
+    data: { healthy: true, status: 'ok', broker: 'online', devices: {}, reasons: [], dropped: 0 },
     transaction: '7',
   });
 });
@@ -103,6 +109,21 @@ test('a tap is answered with its topic and its time, a minute if none is asked f
   t.deepEqual(calls, ['tap scale 60', 'tap scale 0']);
 });
 
+test('a raw tap is answered with its topic, and with what a recording should know of the device', async (t) => {
+  const source = { driver: 'lines', link: 'serial:/dev/ttyUSB0' };
+  const modes: string[] = [];
+  const { ask } = rig({
+    tapDevice: (_id, _seconds, mode) => {
+      modes.push(mode);
+      return Promise.resolve({ ok: true, topic: 'there', source });
+    },
+  });
+  const answer = await ask('device/tap', '{"id":"scale","mode":"raw"}');
+  t.deepEqual(answer.data, { id: 'scale', topic: 'there', seconds: 60, mode: 'raw', source });
+  await ask('device/tap', '{"id":"scale"}');
+  t.deepEqual(modes, ['raw', 'lines']);
+});
+
 for (const [what, request, sentence] of [
   ['of nothing', '{"seconds":5}', /"id" is missing/],
   ['of a device that is not there', '{"id":"scael"}', /^no device "scael"; there are scale$/],
@@ -113,6 +134,7 @@ for (const [what, request, sentence] of [
   ],
   ['for a time in words', '{"id":"scale","seconds":"60"}', /expected a number .*, got "60"/],
   ['for a negative time', '{"id":"scale","seconds":-1}', /expected a number .*, got -1/],
+  ['in a mode that is none', '{"id":"scale","mode":"hex"}', /^"mode": expected lines or raw, got "hex"$/],
 ] as const) {
   test(`a tap ${what} is refused in a sentence`, async (t) => {
     const answer = await rig().ask('device/tap', request);
@@ -134,6 +156,61 @@ test('the log level is set by name only', async (t) => {
   t.is((await ask('options', '{"log_level":"debug"}')).status, 'ok');
   t.regex(String((await ask('options', '{"log_level":"loud"}')).error), /expected one of debug, info, warn, error/);
   t.deepEqual(calls, ['level debug']);
+});
+
+test('a device is added with its config inside or flat, and what is neither is refused', async (t) => {
+  const { ask, calls } = rig();
+  const device = { driver: 'lines', link: 'tcp://h:1' };
+  t.deepEqual((await ask('device/add', JSON.stringify({ id: 'cell', config: device }))).data, { id: 'cell' });
+  t.is((await ask('device/add', JSON.stringify({ name: 'cell', ...device }))).status, 'ok');
+  const added = `add cell ${JSON.stringify(device)}`;
+  t.deepEqual(calls, [added, added]);
+  for (const [body, sentence] of [
+    [{ id: 'cell', config: [] }, /^"config": expected an object/],
+    [{ id: 'cell', config: device, qos: 1 }, /^unknown key "qos" beside "config"/],
+    [{ config: device }, /^"id" is missing/],
+  ] as const) {
+    t.regex(String((await ask('device/add', JSON.stringify(body))).error), sentence);
+  }
+  t.is(calls.length, 2);
+});
+
+test('devices are removed, enabled and disabled by their name; one that is not there is said', async (t) => {
+  const { ask, calls } = rig();
+  t.deepEqual((await ask('device/remove', '{"id":"scale"}')).data, { id: 'scale' });
+  t.deepEqual((await ask('device/enable', '{"id":"scale"}')).data, { id: 'scale', enabled: true });
+  t.deepEqual((await ask('device/disable', '{"id":"scale"}')).data, { id: 'scale', enabled: false });
+  t.deepEqual(calls, ['remove scale', 'enable scale true', 'enable scale false']);
+  for (const path of ['device/remove', 'device/enable', 'device/disable']) {
+    t.is((await ask(path, '{"id":"constructor"}')).error, 'no device "constructor"; there are scale');
+  }
+});
+
+test('a device that is disabled is told from one that is not there', async (t) => {
+  const { ask } = rig({ devices: () => [{ name: 'spare', state: 'disabled' }] });
+  t.is((await ask('device/restart', '{"id":"spare"}')).error, 'spare is disabled: send device/enable first');
+  t.is((await ask('device/tap', '{"id":"spare"}')).error, 'spare is disabled: send device/enable first');
+});
+
+for (const [what, payload, words] of [
+  ['nested without end', `{"id":"scale","x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, /nested more than 32 deep/],
+  ['whose transaction is nested without end', `{"transaction":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, /nested/],
+  ['with a prototype in it', '{"id":"scale","config":{"__proto__":{}}}', /"__proto__" is no key/],
+  ['with a number beyond all numbers', '{"id":"scale","seconds":1e999}', /a number in it is too large/],
+] as const) {
+  test(`a request ${what} is an error answer`, async (t) => {
+    const { ask, calls } = rig();
+    const answer = await ask('device/add', payload);
+    t.is(answer.status, 'error');
+    t.regex(String(answer.error), words);
+    t.deepEqual(calls, []);
+  });
+}
+
+test('a gateway of hundreds of devices does not list them all in an error', async (t) => {
+  const devices = Array.from({ length: 300 }, (_, i) => ({ name: `d${i}`, state: 'online' }));
+  const { error } = await rig({ devices: () => devices }).ask('device/get', '{"id":"x"}');
+  t.regex(String(error), /^no device "x"; there are d0, d1, .*d19 and 280 more$/);
 });
 
 test('a handler that fails is an error answer, not silence', async (t) => {
@@ -169,7 +246,10 @@ test('whatever is asked, there is exactly one answer, and nothing else happens',
       t.true(answer.status === 'ok' || answer.status === 'error');
       t.is(answers.length, 1);
       t.false(/[+#]/.test(answers[0]?.path ?? ''));
-      t.true(calls.every((call) => /^(?:level|tap)/.test(call)));
+      t.true(
+        calls.every((call) => /^(?:level|tap)/.test(call)),
+        calls.join(),
+      );
     }),
     { numRuns: 300 },
   );

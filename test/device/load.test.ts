@@ -46,7 +46,7 @@ test('a driver that nobody has names the nearest and those there are', async (t)
   t.is(error.code, 'driver-unknown');
   t.regex(
     error.message,
-    /^no driver "nmea-0138"; did you mean "nmea0183"\? available: json-lines, lines, nmea0183, raw/,
+    /^no driver "nmea-0138"; did you mean "nmea0183"\? available: .*json-lines, lines, .*nmea0183, raw/,
   );
 });
 
@@ -87,10 +87,26 @@ test('a file without a default export is no driver', async (t) => {
 });
 
 test('a driver of the wrong shape is told all that is wrong', async (t) => {
-  const dir = await folder(t, { 'odd.mjs': `export default { kind: 'session', options: {}, create: 1 };` });
+  const dir = await folder(t, { 'odd.mjs': `export default { kind: 'other', options: {}, create: 1 };` });
   const error = await failure(t, 'odd', [dir]);
   t.is(error.trouble, 'not-a-driver');
-  t.regex(error.message, /kind: expected "framed", got "session"; summary: .*got undefined; options: .*; create: /);
+  t.regex(
+    error.message,
+    /kind: expected "framed" or "session", got "other"; summary: .*got undefined; options: .*; create: /,
+  );
+});
+
+test('a driver of sessions needs open, and nothing of a framed one', async (t) => {
+  const parts = `summary: 'x', options: { safeParse: () => ({}) }`;
+  const dir = await folder(t, {
+    'none.mjs': `export default { kind: 'session', ${parts} };`,
+    'some.mjs': `export default { kind: 'session', ${parts}, open: async () => ({}) };`,
+  });
+  t.regex(
+    (await failure(t, 'none', [dir])).message,
+    /none\.mjs is no driver: open: expected a function, got undefined$/,
+  );
+  t.is((await loadDriver('some', { dirs: [dir] })).kind, 'session');
 });
 
 test('a driver that throws on import is broken, with what it threw as the cause', async (t) => {

@@ -80,3 +80,29 @@ test('an impossible default framing is laid at the door of the driver', (t) => {
   );
   t.regex(result.errors[1]?.error.issues[0]?.message ?? '', /the driver test has an impossible default framing/);
 });
+
+const session: Driver = defineDriver({
+  kind: 'session',
+  summary: 'test',
+  options: z.strictObject({}),
+  defaults: { baud_rate: 57600 },
+  open: async () => ({}),
+});
+
+test('a driver of sessions gets the bytes as they come, and its baud rate', (t) => {
+  const plan = planned(t, checkDevice('board', { driver: 'test', link: serial, isolation: 'worker' }, session));
+  t.is(plan.framing.type, 'raw');
+  t.like(plan.link, { baud_rate: 57600 });
+});
+
+test('a driver of sessions cannot be run inline, and has no framing: both are told with the reason', (t) => {
+  const framing = framingSchema.parse({ type: 'line' });
+  const result = checkDevice('board', { driver: 'test', link: serial, isolation: 'inline', framing }, session);
+  const told = result.ok ? [] : result.errors.map(({ path, error }) => [path[0], error.issues[0]?.message]);
+  t.deepEqual(
+    told.map(([key]) => key),
+    ['isolation', 'framing'],
+  );
+  t.regex(String(told[0]?.[1]), /always runs in a Worker/);
+  t.regex(String(told[1]?.[1]), /has no framing/);
+});

@@ -67,7 +67,7 @@ test.serial('an unknown driver is named with the nearest one, a bad option of a 
 `,
   });
   t.deepEqual(found, [
-    'ferrule.yaml:2:20 devices.scale.driver: no driver "lnies"; did you mean "lines"? available: json-lines, lines, nmea0183, raw',
+    'ferrule.yaml:2:20 devices.scale.driver: no driver "lnies"; did you mean "lines"? available: firmata, johnny-five, json-lines, lines, nmea0183, raw, scpi',
     'ferrule.yaml:7:7 devices.cell.options: unknown key "feilds", did you mean "fields"?',
     'ferrule.yaml:8:78 devices.gps.options.fields: expected a list, got 7',
     '3 problems',
@@ -86,7 +86,7 @@ devices:
     });
     t.deepEqual(found, [
       'ferrule.yaml:1:14 mqtt.qos: expected 0 or 1, got 5',
-      'ferrule.yaml:3:20 devices.scale.driver: no driver "lnies"; did you mean "lines"? available: json-lines, lines, nmea0183, raw',
+      'ferrule.yaml:3:20 devices.scale.driver: no driver "lnies"; did you mean "lines"? available: firmata, johnny-five, json-lines, lines, nmea0183, raw, scpi',
       'ferrule.yaml:3:56 devices.scale: unknown key "silent_aftr", did you mean "silent_after"?',
       'ferrule.yaml:4:37 devices.cell.link.port: expected a port, 1 to 65535, got 0',
       'ferrule.yaml:4:68 devices.cell.options: unknown key "feilds", did you mean "fields"?',
@@ -192,7 +192,7 @@ test.serial(
     });
     t.deepEqual(found, [
       'ferrule.yaml:1:14 mqtt.qos: expected 0 or 1, got 9',
-      'devices.d/10-gps.yaml:1:16 devices.gps.driver: no driver "nmea0184"; did you mean "nmea0183"? available: json-lines, lines, nmea0183, raw',
+      'devices.d/10-gps.yaml:1:16 devices.gps.driver: no driver "nmea0184"; did you mean "nmea0183"? available: firmata, johnny-five, json-lines, lines, nmea0183, raw, scpi',
       'devices.d/20-cells.yaml:1:43 devices.cell: unknown key "retian", did you mean "retain"?',
       'devices.d/20-cells.yaml:2:1 devices.scale: duplicate device "scale", first at ferrule.yaml:3:3',
       'devices.d/30-list.yaml:1:1: expected a map of keys, got something else',

@@ -1,19 +1,12 @@
 // The broker is weather: absent at the start, killed in the middle, back again. Devices go on as if nothing had happened, and
 // what they say meanwhile arrives in order.
-//
-// The judge must lose nothing itself. Its session outlives the broker on disk, so that it misses nothing between the broker's
-// return and its own. It subscribes with QoS 0: with acknowledgements of its own unread in a killed broker the system would
-// answer with a reset, and what the judge had not read yet would be gone, although the gateway had its PUBACK.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { openPty } from '../../src/hil/pty.js';
 import { type DeviceStream, LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
-import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
+import { brokerTest, gatewayFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
-import type { Mosquitto } from '../support/mosquitto.js';
+import { judgedBrokerFor } from '../support/lasting-judge.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
@@ -23,19 +16,8 @@ const TCP_LINES_PER_SECOND = 10_000;
 const AWAY_MS = 1000;
 /** Come back soon: the test waits for it. */
 const RECONNECT = { first: 100, max: 400 };
-
-/** A folder for the broker's memory, gone with the test. */
-function brokerMemory(t: ExecutionContext): string {
-  const memory = mkdtempSync(path.join(tmpdir(), 'ferrule-broker-'));
-  t.teardown(() => rmSync(memory, { recursive: true, force: true }));
-  return memory;
-}
-
-/** Has mosquitto write its sessions to disk now, as a kill gives it no time for that. */
-async function remember(broker: Mosquitto, memory: string): Promise<void> {
-  process.kill(broker.pid, 'SIGUSR1');
-  await eventually(() => existsSync(path.join(memory, 'mosquitto.db')), 'the sessions of mosquitto on disk');
-}
+/** The judge goes by the plain order of arrival; what overtakes what by default: uplink-faults.test.ts. */
+const IN_ORDER = { replay_order: 'in-order' };
 
 function payloads(subscriber: Subscriber, topic: string): Buffer[] {
   return subscriber.on(topic).map(({ payload }) => payload);
@@ -61,11 +43,9 @@ function pause(ms: number): Promise<void> {
 }
 
 brokerTest('without a broker at the start devices are online and their readings are kept until it comes', async (t) => {
-  const memory = brokerMemory(t);
-  const before = await brokerFor(t, { memory });
-  const { port } = before;
-  const subscriber = await subscriberFor(t, { port, session: 'watcher', qos: 0 });
-  await before.stop();
+  const broker = await judgedBrokerFor(t);
+  const { port, judge: subscriber } = broker;
+  await broker.kill();
 
   const device = await startTcpDevice();
   t.teardown(() => device.close());
@@ -73,6 +53,7 @@ brokerTest('without a broker at the start devices are online and their readings 
     config: {
       gateway: { id: 'e2e' },
       mqtt: { url: `mqtt://127.0.0.1:${port}`, reconnect: RECONNECT },
+      spool: IN_ORDER,
       devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` } },
     },
   });
@@ -82,7 +63,7 @@ brokerTest('without a broker at the start devices are online and their readings 
   const connection = await device.connection();
   for (let n = 0; n < 1000; n += 1) connection.write(numberedLine(n, LINE_BYTES));
 
-  await brokerFor(t, { port, memory });
+  await broker.start();
   const startedAt = performance.now();
   await subscriber.count('ferrule/e2e/cell', 1000);
   t.log(`1000 kept readings delivered ${Math.round(performance.now() - startedAt)} ms after the broker was there`);
@@ -95,17 +76,15 @@ brokerTest('without a broker at the start devices are online and their readings 
 });
 
 brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept, links untouched', async (t) => {
-  const memory = brokerMemory(t);
-  let broker = await brokerFor(t, { memory });
-  const { port } = broker;
-  const subscriber = await subscriberFor(t, { port, session: 'watcher', qos: 0 });
-  await remember(broker, memory);
+  const broker = await judgedBrokerFor(t);
+  const { port, judge: subscriber } = broker;
   const [pty, device] = [await openPty(), await startTcpDevice()];
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const gateway = gatewayFor(t, {
     config: {
       gateway: { id: 'e2e' },
       mqtt: { url: `mqtt://127.0.0.1:${port}`, reconnect: RECONNECT },
+      spool: IN_ORDER,
       devices: {
         cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}` },
         scale: { driver: 'lines', link: `serial:${pty.path}` },
@@ -122,7 +101,7 @@ brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept
     await pause(AWAY_MS);
     t.true(connection.writableLength < 64 * 1024, 'the device is not held up while the broker is away');
     const heard = subscriber.on('ferrule/e2e/cell').length;
-    broker = await brokerFor(t, { port, memory });
+    await broker.start();
     await eventually(() => subscriber.on('ferrule/e2e/cell').length > heard, 'readings again', 5000);
   }
   for (const stream of Object.values(streams)) stream.stop();

@@ -106,3 +106,30 @@ test.serial('the example config of the README passes check', async (t) => {
   t.is(code, 0, err);
   t.regex(out, /^scale +lines on serial:\/dev\/ttyUSB0\ncell +json-lines on tcp:\/\/10\.0\.0\.5:4001\n/);
 });
+
+/** The YAML examples of a document, as they stand. */
+function examples(document: string): string[] {
+  const text = readFileSync(path.join(ROOT, document), 'utf8');
+  return [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, example = '']) => example);
+}
+
+for (const document of ['README.md', 'devices/README.md']) {
+  test.serial(`every example in ${document} is right`, async (t) => {
+    const found = examples(document);
+    t.true(found.length >= 3);
+    for (const example of found) {
+      const isSim = example.startsWith('# sim.yaml');
+      const file = isSim ? 'sim.yaml' : 'ferrule.yaml';
+      const dir = folderFor(t, { [file]: example });
+      const { code, err } = await ferrule(dir, isSim ? ['sim', file, '--print-config'] : ['check']);
+      t.is(code, 0, `${example}\n${err}`);
+    }
+  });
+}
+
+test('the test in the README is the one that is run', (t) => {
+  const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const shown = /<!-- hil:begin -->\s*```ts\n([\s\S]*?)```\s*<!-- hil:end -->/.exec(readme)?.[1];
+  const run = readFileSync(path.join(ROOT, 'test/e2e/hil-example.test.ts'), 'utf8');
+  t.is(shown, run.slice(run.indexOf('import test')));
+});

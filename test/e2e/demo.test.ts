@@ -3,17 +3,19 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import mqtt, { type MqttClient } from 'mqtt';
 import { eventually } from '../support/eventually.js';
+import { ferrule } from '../support/ferrule-command.js';
 import { freePort } from '../support/mosquitto.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const DEMO = new URL('../../src/cli/demo.js', import.meta.url).href;
 /** Generous: other tests run beside this one. */
 const PATIENCE_MS = 30_000;
-const DEVICES = ['gps', 'scale', 'thermometer', 'sensors/1'];
+const DEVICES = ['gps', 'scale', 'thermometer', 'sensors/1', 'arduino'];
 
 interface Demo {
   readonly child: ChildProcess;
@@ -53,6 +55,11 @@ function childrenOf(pid: number): string {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
 }
 
+/** The lines that say what the LED's pin really did, in order. */
+function pinLevels(out: string): string[] {
+  return [...out.matchAll(/\[arduino\] hardware: pin 13 is (\w+)/g)].map(([, level = '']) => level);
+}
+
 test.serial(
   'the piped demo prints readings of every device, others see the same topics, and SIGTERM leaves nothing',
   async (t) => {
@@ -64,7 +71,7 @@ test.serial(
       await eventually(() => demo.out().includes(` ${topic} `), `a line of ${device} in:\n${demo.out()}`, PATIENCE_MS);
       await eventually(() => last.has(topic), `a reading on ${topic}`, PATIENCE_MS);
     }
-    t.regex(demo.out(), new RegExp(`mosquitto_sub -h 127.0.0.1 -p ${port} -t 'ferrule/demo/#' -v`));
+    t.regex(demo.out(), new RegExp(`mosquitto_sub -p ${port} -t 'ferrule/demo/#' -v`));
     t.regex(demo.out(), /\[gps\] online: serial \/dev\/pts\/\d+/);
     t.false(demo.out().includes('\x1b'), 'no escape codes in a pipe');
 
@@ -74,17 +81,104 @@ test.serial(
 
     const list = JSON.parse(last.get('ferrule/demo/bridge/devices') ?? '[]') as { link: string }[];
     const ptys = list.flatMap(({ link }) => /^serial:(\/dev\/pts\/\d+)/.exec(link)?.[1] ?? []);
-    t.is(ptys.length, 2);
-    t.true(ptys.every((path) => existsSync(path)));
+    t.is(ptys.length, 3);
+    t.true(ptys.every((pty) => existsSync(pty)));
     t.is(childrenOf(demo.child.pid ?? 0), '');
+    const [, file = ''] = /status -c (\S+)/.exec(demo.out()) ?? [];
+    const status = await ferrule('/', ['status', '-c', file]);
+    t.is(status.code, 0, status.err);
+    t.regex(status.out, /^arduino +online /m);
+    const [, http = ''] = /curl (\S+\/health)/.exec(demo.out()) ?? [];
+    t.is((await fetch(`http://${http}`)).status, 200);
+
     const askedAt = performance.now();
     demo.child.kill('SIGTERM');
     t.is(await demo.ended, 0);
     t.true(performance.now() - askedAt < 9000);
     t.true(demo.out().endsWith('stopped cleanly\n'));
     t.is(demo.err(), '');
-    // With the process its ptys are gone; nothing else was made, so the numbers may already be somebody else's.
+    // With the process its ptys are gone; so the numbers may already be somebody else's.
     t.false(existsSync(`/proc/${demo.child.pid}`));
+    t.false(existsSync(path.dirname(file)), 'its folder');
+  },
+);
+
+test.serial(
+  'the LED of the board blinks, a command over MQTT reaches the pin of the chip, the knob is read',
+  async (t) => {
+    const port = await freePort();
+    const demo = start(t, [MAIN, 'demo', '--port', String(port)]);
+    const { client, last } = subscribe(t, port);
+    const blinks = (): boolean => /\[arduino\] set\/led \{"blink":500\}: ok/.test(demo.out());
+    await eventually(blinks, `the demo to let it blink in:\n${demo.out()}`, PATIENCE_MS);
+    const before = pinLevels(demo.out()).length;
+    await eventually(() => pinLevels(demo.out()).length >= before + 3, 'the pin to go to and fro', PATIENCE_MS);
+    const [first, second, third] = pinLevels(demo.out()).slice(before);
+    t.true(first !== second && first === third, `${first} ${second} ${third}`);
+
+    for (const [command, level] of [
+      ['off', 'low'],
+      ['on', 'high'],
+      ['off', 'low'],
+    ] as const) {
+      client.publish('ferrule/demo/arduino/set/led', command);
+      await eventually(() => last.get('ferrule/demo/arduino/set/led') === command, 'the command', PATIENCE_MS);
+      await eventually(
+        () => demo.out().includes(`set/led ${command}: ok`) && pinLevels(demo.out()).at(-1) === level,
+        `pin 13 to be ${level} in:\n${demo.out()}`,
+        PATIENCE_MS,
+      );
+    }
+    const knob = (): number => JSON.parse(last.get('ferrule/demo/arduino') ?? '{}').knob;
+    const at = knob();
+    t.true(at >= 0 && at <= 5);
+    await eventually(() => knob() !== at, 'the knob to turn', PATIENCE_MS);
+    demo.child.kill('SIGINT');
+    t.is(await demo.ended, 0);
+  },
+);
+
+/** The demo within a program of ours, which tells what is left of it afterwards. */
+const COUNTED = `
+  import { readdirSync, readlinkSync } from 'node:fs';
+  const { runDemo } = await import(${JSON.stringify(DEMO)});
+  const out = (line) => process.stdout.write(line + '\\n');
+  const threads = () => readdirSync('/proc/self/task').length;
+  const ttys = () => readdirSync('/proc/self/fd').filter((fd) => {
+    try { return /^\\/dev\\/(ptmx|pts)/.test(readlinkSync('/proc/self/fd/' + fd)); } catch { return false; }
+  }).length;
+  let most = 0;
+  const look = setInterval(() => { most = Math.max(most, threads()); }, 50);
+  const code = await runDemo({ port: 0, out, err: out, isTerminal: false, plugTimes: { inMs: 1500, outMs: 1000 } });
+  clearInterval(look);
+  out('LEFT ' + JSON.stringify({ code, ttys: ttys(), fewer: most - threads(), resources: process.getActiveResourcesInfo() }));
+  process.exit(code);`;
+
+test.serial(
+  'the thermometer goes away and comes back, neighbours go on, and SIGINT leaves nothing of the demo',
+  async (t) => {
+    const demo = start(t, ['--input-type=module', '-e', COUNTED]);
+    const says = (pattern: RegExp): Promise<void> =>
+      eventually(() => pattern.test(demo.out()), `${pattern} in:\n${demo.out()}`, PATIENCE_MS);
+    await says(/\[thermometer\] hardware: unplugged\n/);
+    await says(/\[thermometer\] backing-off: /);
+    const scaleAt = demo.out().length;
+    await says(/\[thermometer\] hardware: plugged in again\n/);
+    t.regex(demo.out().slice(scaleAt), / ferrule\/demo\/scale /, 'the scale did not notice');
+    await says(/\[thermometer\] online again after [1-9]\.\d s: tcp /);
+    await says(/ ferrule\/demo\/arduino \{"led":true/);
+
+    const askedAt = performance.now();
+    demo.child.kill('SIGINT');
+    t.is(await demo.ended, 0);
+    t.true(performance.now() - askedAt < 3000, `ended after ${performance.now() - askedAt} ms`);
+    const left = JSON.parse(/^LEFT (.*)$/m.exec(demo.out())?.[1] ?? '{}');
+    t.like(left, { code: 0, ttys: 0 });
+    t.true(left.fewer >= 2, 'the threads of johnny-five and of the chip have ended');
+    t.deepEqual(
+      left.resources.filter((resource: string) => /Worker|Message|Server|Socket|Timeout/.test(resource)),
+      [],
+    );
   },
 );
 
@@ -118,7 +212,7 @@ test.serial('without a port asked for, one that is free is chosen where 1883 is 
   await eventually(() => demo.out().includes(' ferrule/demo/scale '), 'a reading', PATIENCE_MS);
   const [, chosen = '0'] = /^port 1883 is taken.*: this one listens on (\d+)\n/.exec(demo.out()) ?? [];
   t.true(Number(chosen) > 0 && Number(chosen) !== 1883);
-  t.true(demo.out().includes(`mosquitto_sub -h 127.0.0.1 -p ${chosen} `));
+  t.true(demo.out().includes(`mosquitto_sub -p ${chosen} `));
   demo.child.kill('SIGINT');
   t.is(await demo.ended, 0);
   server.close();
@@ -164,7 +258,20 @@ async function onTerminal(t: ExecutionContext): Promise<void> {
     PATIENCE_MS,
   );
   await eventually(() => /sensors\/1 .* humidity/.test(screen()), 'the sensor', PATIENCE_MS);
-  t.regex(screen(), /^Ferrule .* demo: broker on 127\.0\.0\.1:\d+/);
+  for (const [command, pin] of [
+    [/set\/led \{"blink":500\}/, /pin 13 ● high/],
+    [/set\/led \{"blink":500\}/, /pin 13 ○ low/],
+  ] as const) {
+    const shows = (): boolean => command.test(screen()) && pin.test(screen());
+    await eventually(shows, `${pin} in:\n${screen()}`, PATIENCE_MS);
+  }
+  t.regex(screen(), /^Ferrule .* demo: MQTT broker on 127\.0\.0\.1:\d+/);
+  t.true(
+    screen()
+      .split('\n')
+      .some((line) => line.endsWith('…')),
+    'the last character of a line that was cut',
+  );
   t.is(screen().match(/DEVICE/g)?.length, 1);
 
   tmux('resize-window', '-x', '60', '-y', '12');

@@ -1,7 +1,10 @@
 // The bridge API against the real process: every request has exactly one answer, and nothing that is sent to it does harm.
 
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { driversFor } from '../support/driver-folder.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
@@ -9,6 +12,16 @@ import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
 
 const BASE = 'ferrule/e2e';
+
+/** A driver that takes any options. */
+const KEEPER = `import { defineDriver, z } from 'ferrule/driver';
+export default defineDriver({
+  kind: 'framed',
+  summary: 'Takes any options',
+  options: z.looseObject({}),
+  create: () => ({ decode: () => [] }),
+});
+`;
 
 interface Rig {
   readonly gateway: GatewayProcess;
@@ -51,7 +64,63 @@ brokerTest('a request is answered on the response topic of its path, with its tr
   await subscriber.client.publishAsync(`${BASE}/bridge/request/health_check`, body, { qos: 1 });
   const topic = `${BASE}/bridge/response/health_check`;
   await subscriber.count(topic, 1);
-  t.deepEqual(subscriber.last(topic), { status: 'ok', data: { healthy: true }, transaction: 'abc' });
+  t.like(subscriber.last(topic), { status: 'ok', data: { healthy: true, broker: 'online' }, transaction: 'abc' });
+});
+
+brokerTest('health is retained, follows the devices, and stays healthy whatever becomes of them', async (t) => {
+  const { subscriber, device } = await requestRig(t);
+  const topic = `${BASE}/bridge/health`;
+  const says = (status: string): Promise<void> =>
+    eventually(
+      () => (subscriber.last(topic) as { status?: string } | undefined)?.status === status,
+      `${status} health`,
+    );
+  await says('ok');
+  await device.close();
+  await says('degraded');
+  const { reasons, ...health } = subscriber.last(topic) as { reasons: string[] };
+  t.like(health, { healthy: true, broker: 'online', devices: { 'backing-off': 1 } });
+  t.regex(reasons.join(), /^scale: backing-off: /);
+  await subscriber.client.unsubscribeAsync('#');
+  const before = subscriber.on(topic).length;
+  await subscriber.client.subscribeAsync(topic, { qos: 1 });
+  await subscriber.count(topic, before + 1);
+  t.true(subscriber.on(topic).at(-1)?.retain);
+});
+
+brokerTest('no secret of the config is on any topic, whatever is asked', async (t) => {
+  const broker = await brokerFor(t);
+  const dir = driversFor(t, {});
+  const files = { 'word.txt': 'FILE-SECRET\n', 'pin.txt': 'PIN-SECRET\n', 'keeper.js': KEEPER };
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text);
+  const config = `gateway: { id: e2e }
+mqtt: { url: "mqtt://USER-SECRET:URL-SECRET@127.0.0.1:${broker.port}?token=TOKEN-SECRET", username: !file ${dir}/word.txt, password: PASS-SECRET }
+drivers_dir: ${dir}
+devices:
+  scale:
+    driver: keeper
+    link: tcp://127.0.0.1:1
+    options: { api_key: KEY-SECRET, pin: !file ${dir}/pin.txt, nested: { authToken: DEEP-SECRET, url: "http://me:HTTP-SECRET@h/?sig=SIG-SECRET" }, plain: shown }
+`;
+  const subscriber = await subscriberFor(t, { port: broker.port });
+  gatewayFor(t, { config });
+  await subscriber.count(`${BASE}/bridge/info`, 1);
+  const requests = ['devices', 'threads', 'device/get', 'device/tap', 'reload', 'health_check'];
+  for (const request of requests) {
+    const body = JSON.stringify({ id: 'scale', mode: 'raw' });
+    await subscriber.client.publishAsync(`${BASE}/bridge/request/${request}`, body, { qos: 1 });
+    await subscriber.count(`${BASE}/bridge/response/${request}`, 1);
+  }
+  const said = subscriber.all.filter(({ topic }) => !topic.includes('/request/'));
+  t.true(
+    said.some(({ payload }) => payload.includes('"plain":"shown"')),
+    'the options are there',
+  );
+  const leaks = said.filter(({ payload }) => payload.includes('-SECRET'));
+  t.deepEqual(
+    leaks.map(({ topic, payload }) => `${topic} ${/\w+-SECRET/.exec(payload.toString())?.[0]}`),
+    [],
+  );
 });
 
 brokerTest('threads tells every group with its three threads, its state and its history', async (t) => {
@@ -76,12 +145,32 @@ brokerTest('device/restart closes the link of that device and opens it again', a
 
 brokerTest('options changes the log level of everything that runs already', async (t) => {
   const { ask, gateway } = await requestRig(t);
+  // What it has said at its start may come later through the pipe than its answers through the broker.
+  await Promise.all([gateway.waitForLog('connected to the broker'), gateway.waitForLog('online on')]);
   t.is((await ask('options', { log_level: 'error' })).status, 'ok');
   const before = gateway.log.length;
   await ask('device/restart', { id: 'scale' });
   t.is((await ask('options', { log_level: 'debug' })).status, 'ok');
   t.is(gateway.log.length, before, 'nothing below error was logged');
 });
+
+brokerTest(
+  'what goes wrong is on bridge/logging while there is a broker, and less or more of it by `options`',
+  async (t) => {
+    const { ask, device, subscriber } = await requestRig(t);
+    const topic = `${BASE}/bridge/logging`;
+    t.is(subscriber.on(topic).length, 0, 'all was well');
+    (await device.connection()).destroy();
+    await subscriber.count(topic, 1);
+    t.like(subscriber.last(topic), { level: 'warn', group: 'scale', thread: 'manager' });
+    t.false(subscriber.on(topic).some(({ retain }) => retain));
+    await subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
+    t.is((await ask('options', { log_level: 'info' })).status, 'ok');
+    await ask('device/restart', { id: 'scale' });
+    const isOpened = (text: string): boolean => JSON.parse(text).level === 'info';
+    await eventually(() => subscriber.texts(topic).some(isOpened), 'a line of level info');
+  },
+);
 
 brokerTest('restart ends the process in order, for its supervisor to start it again', async (t) => {
   const { ask, gateway } = await requestRig(t);

@@ -3,10 +3,12 @@ import test, { type ExecutionContext } from 'ava';
 import { framingSchema } from '../../src/config/framing-schema.js';
 import { tcpListenLink } from '../../src/config/link-schema.js';
 import { systemClock } from '../../src/core/clock.js';
+import { Presence } from '../../src/core/presence.js';
 import { ThreadRegistry } from '../../src/core/thread-registry.js';
 import { type Driver, defineDriver, type z } from '../../src/device/driver.js';
 import type { DownMessage } from '../../src/device/message.js';
-import { ServerManager } from '../../src/group/server-manager.js';
+import { ServerManager, type ServerManagerOptions } from '../../src/group/server-manager.js';
+import { UplinkAbsence } from '../../src/group/uplink-absence.js';
 import { eventually } from '../support/eventually.js';
 import { FakeRelay } from '../support/fake-relay.js';
 import { command, echoDriver, SETTINGS } from '../support/group-rig.js';
@@ -25,6 +27,7 @@ async function serverRig(
   t: ExecutionContext,
   listen: Partial<z.input<typeof tcpListenLink>> = {},
   driver: Driver = echoDriver,
+  more: Partial<ServerManagerOptions> = {},
 ): Promise<ServerRig> {
   const registry = new ThreadRegistry<DownMessage>(systemClock);
   const relay = new FakeRelay();
@@ -44,6 +47,7 @@ async function serverRig(
     },
     settings: SETTINGS,
     listen: tcpListenLink.parse({ type: 'tcp-listen', port: 0, ...listen }),
+    ...more,
   });
   const sockets = new Set<net.Socket>();
   t.teardown(async () => {
@@ -260,4 +264,23 @@ test('a connection accepted during the close is turned away and not counted as r
   t.true((await rig.server.group.wait(3000)).ended);
   rig.server.group.cleanup();
   t.is(rig.registry.size, 0);
+});
+
+test('every connection gets the on_uplink_lost bytes while the broker is away', async (t) => {
+  const uplink = new Presence();
+  const { connect } = await serverRig(t, {}, echoDriver, {
+    absence: new UplinkAbsence(systemClock, uplink),
+    settings: { ...SETTINGS, on_uplink_lost: { after: 50, write: Buffer.from('SAFE') } },
+  });
+  const heard = ['', ''];
+  for (const at of heard.keys())
+    (await connect()).on('data', (chunk) => {
+      heard[at] = `${heard[at]}${chunk}`;
+    });
+  await eventually(() => heard.every((text) => text === 'SAFE'), 'the bytes on both');
+  uplink.set(true);
+  const late = await connect();
+  late.on('data', () => t.fail());
+  await eventually(() => late.readyState === 'open', 'the connection');
+  t.deepEqual(heard, ['SAFE', 'SAFE']);
 });

@@ -54,6 +54,25 @@ test('a TCP line talks both ways, and unplugged nobody answers until it is plugg
   await eventually(third.isLost, 'the end');
 });
 
+test('a TCP line that is reset breaks its connections and takes the next at once', async (t) => {
+  const line = await openTcpLine();
+  const port = Number(line.link.split(':').at(-1));
+  const first = dial(port);
+  const gone = dial(port);
+  await eventually(() => !first.socket.connecting && !gone.socket.connecting, 'the connections');
+  line.send('x');
+  gone.socket.end(); // a reset of a socket that is ending already would have Node spin
+  await line.reset?.();
+  await eventually(() => first.isLost() && gone.isLost(), 'the reset');
+  const second = dial(port);
+  let got = '';
+  line.onData((chunk) => (got += chunk));
+  second.socket.write('again');
+  await eventually(() => got === 'again', 'the bytes on the new connection');
+  t.false(second.isLost());
+  await line.close();
+});
+
 test('a line that dials is there again after the gateway has dropped it, and stays away when unplugged', async (t) => {
   const sockets: net.Socket[] = [];
   const { server, port } = await listen((socket) => {

@@ -26,10 +26,12 @@ export interface FakeSessionOptions {
   /** Topics that the broker refuses, reason code 135. */
   refusedTopics?: readonly string[];
   receiveMaximum?: number;
+  notes?: readonly string[];
 }
 
 export class FakeSession implements Session {
   readonly protocolVersion = 5;
+  readonly notes: readonly string[];
   readonly maximumPacketSize = Number.POSITIVE_INFINITY;
   readonly limits: SessionLimits;
   readonly behaviour: FakeSessionOptions;
@@ -49,6 +51,7 @@ export class FakeSession implements Session {
   constructor(hooks: SessionHooks, behaviour: FakeSessionOptions = {}) {
     this.#hooks = hooks;
     this.behaviour = behaviour;
+    this.notes = behaviour.notes ?? [];
     const { receiveMaximum = 65_535 } = behaviour;
     this.limits = {
       receiveMaximum,

@@ -70,10 +70,17 @@ export function startGateway({ config, env = {}, args = ['run', '-c', '{config}'
   const child = spawn(process.execPath, [MAIN, ...args.map((arg) => arg.replaceAll('{config}', file))], {
     cwd: dir,
     // Not measured for coverage: writing that would take its part of the deadline of a shutdown.
-    env: { ...process.env, NODE_V8_COVERAGE: '', ...env },
+    env: { ...process.env, NODE_V8_COVERAGE: '', ...(isAboutHttp(config) ? {} : NO_HTTP), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return new RunningGateway(child, dir);
+}
+
+/** Two gateways on one machine would meet on the default port, and say so. */
+const NO_HTTP = { FERRULE_HTTP: 'false' };
+
+function isAboutHttp(config: GatewayStart['config']): boolean {
+  return typeof config === 'string' ? /^http:/m.test(config) : 'http' in config;
 }
 
 class RunningGateway implements GatewayProcess {

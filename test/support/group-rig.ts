@@ -1,20 +1,22 @@
 // One device group on a memory link, a fake clock and a fake relay: everything that a test of `src/group` drives.
 
 import { type FramingConfig, framingSchema } from '../../src/config/framing-schema.js';
+import { Presence } from '../../src/core/presence.js';
 import type { RestartIntensity } from '../../src/core/restart-policy.js';
 import { ThreadRegistry } from '../../src/core/thread-registry.js';
-import { type Driver, defineDriver, z } from '../../src/device/driver.js';
+import { type Driver, defineDriver, type FramedDriver, z } from '../../src/device/driver.js';
 import type { Link, LinkOpener } from '../../src/device/link.js';
 import { type MemoryFarEnd, memoryLink } from '../../src/device/links/memory.js';
 import type { Command, DownMessage } from '../../src/device/message.js';
 import { CommsThreadGroup } from '../../src/group/comms-thread-group.js';
 import type { DeviceSettings } from '../../src/group/device-context.js';
+import { UplinkAbsence } from '../../src/group/uplink-absence.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeRelay } from './fake-relay.js';
 import { RecordingLog } from './recording-log.js';
 
 /** Text lines up and down, as the driver `lines` has them. */
-export const echoDriver: Driver = defineDriver({
+export const echoDriver: FramedDriver = defineDriver({
   kind: 'framed',
   summary: 'lines',
   options: z.unknown(),
@@ -27,17 +29,22 @@ export const SETTINGS: DeviceSettings = {
   queue_size: 64 * 1024,
   silent_after: 0,
   reconnect: { first: 250, max: 30_000 },
+  commands: { when_offline: 'refuse', max_hold: 30_000, timeout: 5000 },
 };
 
 export interface GroupRigOptions {
   readonly id?: string;
   readonly driver?: Driver;
   readonly framing?: FramingConfig;
+  /** Where a driver that a Worker loads is found, and its options. */
+  readonly plan?: { readonly driverName: string; readonly driverDirs: readonly string[]; readonly options?: unknown };
   readonly settings?: Partial<DeviceSettings>;
   readonly canPause?: boolean;
   readonly reopens?: boolean;
   readonly address?: string;
   readonly intensity?: RestartIntensity;
+  /** Whether the broker is there; it is, if nothing is said. */
+  readonly uplink?: Presence;
   readonly clock?: FakeClock;
   readonly registry?: ThreadRegistry<DownMessage>;
   readonly relay?: FakeRelay;
@@ -88,12 +95,13 @@ export function groupRig(options: GroupRigOptions = {}): GroupRig {
     log,
     registry,
     relay,
-    plan: { driverName: 'test', driverDirs: [], driver, options: undefined, framing },
+    plan: { driverName: 'test', driverDirs: [], driver, options: undefined, framing, ...options.plan },
     settings: { ...SETTINGS, ...options.settings },
     opener: options.opener?.(counted) ?? counted,
     ...(reopens !== undefined && { reopens }),
     ...(address !== undefined && { address }),
     ...(intensity && { intensity }),
+    absence: new UplinkAbsence(clock, options.uplink ?? new Presence(true)),
     ...(onEnded && { onEnded }),
   });
   device.start();

@@ -46,9 +46,14 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const child = spawn('mosquitto', ['-c', file], { env: { ...process.env, PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const pipe of [child.stdout, child.stderr]) pipe.on('data', (text) => (output = (output + text).slice(-4000)));
+  const killAtExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killAtExit); // a test that timed out tears nothing down
   const gone = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
+    const onGone = (): void => {
+      process.off('exit', killAtExit);
+      resolve();
+    };
+    child.once('exit', onGone).once('error', onGone);
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
@@ -84,7 +89,8 @@ async function answers(port: number, child: ChildProcess): Promise<boolean> {
   return false;
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Whether somebody listens on a port of loopback. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
     socket.once('connect', () => {

@@ -6,6 +6,11 @@ import { openSession } from '../../src/uplink/open-session.js';
 import type { Outbox } from '../../src/uplink/outbox.js';
 import type { Session, SessionLoss, SessionOptions } from '../../src/uplink/session.js';
 
+/** What a session does to an outbox. */
+export interface RigOutbox extends Pick<Outbox, 'pump' | 'onLoss' | 'connected'> {
+  ack(packetId: number, reasonCode: number): unknown;
+}
+
 export interface SessionRig {
   readonly session: Session;
   readonly messages: IncomingMessage[];
@@ -29,7 +34,7 @@ export function sessionOptions(port: number, more: Partial<SessionOptions> = {})
 }
 
 /** Opens a session; what is in `outbox`, if given, is pumped through it, and goes back when it is lost. */
-export async function openRig(options: SessionOptions, outbox?: Outbox): Promise<SessionRig> {
+export async function openRig(options: SessionOptions, outbox?: RigOutbox): Promise<SessionRig> {
   const messages: IncomingMessage[] = [];
   let losses = 0;
   let session: Session | undefined;

@@ -15,6 +15,8 @@ export interface Received {
   readonly qos: number;
   readonly responseTopic?: string | undefined;
   readonly correlation?: Buffer | undefined;
+  /** User properties of MQTT 5. */
+  readonly user?: Readonly<Record<string, string | string[]>> | undefined;
 }
 
 export interface SubscriberOptions {
@@ -87,9 +89,10 @@ export class Subscriber {
   }
 
   #keep(topic: string, payload: Buffer, packet: IPublishPacket): void {
-    const { responseTopic, correlationData } = packet.properties ?? {};
+    const { responseTopic, correlationData, userProperties } = packet.properties ?? {};
     const { retain, qos } = packet;
-    const received: Received = { topic, payload, retain, qos, responseTopic, correlation: correlationData };
+    const answer = { responseTopic, correlation: correlationData };
+    const received: Received = { topic, payload, retain, qos, ...answer, user: userProperties };
     this.all.push(received);
     const list = this.#byTopic.get(topic);
     if (list) list.push(received);

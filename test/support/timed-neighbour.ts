@@ -65,6 +65,8 @@ export class TimedNeighbour {
   /** Starts to talk once the gateway has connected, and resolves when it is heard. `pids`: gateway and broker. */
   async talk(...pids: readonly number[]): Promise<void> {
     this.#waits = pids.map(watchCpuWaits);
+    // Else its first lines may come beside newer ones, as kept readings do.
+    await this.#subscriber.says(this.#topic.replace(/[^/]+$/, 'bridge/state'), { state: 'online' });
     const socket = await this.device.connection(STARTS_WITHIN_MS);
     const write = (bytes: Buffer): boolean => {
       if (!socket.writable) return false;

@@ -41,6 +41,8 @@ export async function startTrouble(t: ExecutionContext, options: TroubleOptions)
     },
     ...(options.env && { env: options.env }),
   });
+  // Else what is said before the broker is there may come beside newer readings, as kept ones do.
+  await subscriber.says(`${BASE}/bridge/state`, { state: 'online' });
   await neighbour.talk();
   return new TroubleRig(t, gateway, subscriber, neighbour);
 }

@@ -3,12 +3,13 @@
 import type { ExecutionContext } from 'ava';
 import { ThreadRegistry } from '../../src/core/thread-registry.js';
 import type { DownMessage, ReadingsUp } from '../../src/device/message.js';
-import type { SpoolSettings } from '../../src/uplink/delivery.js';
+import { MemoryStore } from '../../src/spool/memory-store.js';
+import type { Store } from '../../src/spool/store.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import type { openSession } from '../../src/uplink/open-session.js';
 import { SessionError } from '../../src/uplink/session-error.js';
 import { makeTopics } from '../../src/uplink/topics.js';
-import { Uplink } from '../../src/uplink/uplink.js';
+import { Uplink, type UplinkOptions } from '../../src/uplink/uplink.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeSession, type FakeSessionOptions } from './fake-session.js';
 import { RecordingLog } from './recording-log.js';
@@ -18,11 +19,23 @@ import { textBatch } from './text-batch.js';
 export type Meets = FakeSessionOptions | 'away' | 'hangs' | SessionError;
 
 export interface UplinkRigOptions {
-  readonly spool?: Partial<SpoolSettings>;
+  readonly spool?: Partial<UplinkOptions['spool']>;
   readonly onMessage?: (message: IncomingMessage) => void;
 }
 
 export const BASE = 'base';
+
+const SPOOL = {
+  mode: 'offline',
+  dir: '/nowhere',
+  maxBytes: 64 * 1024 ** 2,
+  maxAgeMs: 0,
+  whenFull: 'drop-oldest',
+  sync: false,
+  write_interval: 1000,
+  replay_rate: 1_000_000,
+  replay_order: 'in-order',
+} as const;
 
 export class UplinkRig {
   readonly clock = new FakeClock();
@@ -34,6 +47,8 @@ export class UplinkRig {
   /** Fake-clock times of all attempts. */
   readonly attempts: number[] = [];
   readonly received: IncomingMessage[] = [];
+  /** What stands for the disk: closing it forgets nothing. */
+  readonly store: Store = Object.assign(new MemoryStore(), { close: async () => {} });
   readonly uplink: Uplink;
   /** How often the uplink told of drops. */
   dropNews = 0;
@@ -48,7 +63,7 @@ export class UplinkRig {
       topics: this.topics,
       session: { url: 'mqtt://broker:1883', version: 5, clientId: 'me', keepaliveSeconds: 30 },
       reconnect: { first: 250, max: 30_000 },
-      spool: { mode: 'offline', max_size: 1024 ** 2, when_full: 'drop-oldest', ...spool },
+      spool: { ...SPOOL, openStore: async () => this.store, hasFolder: async () => false, ...spool },
       onMessage: onMessage ?? ((message) => this.received.push(message)),
       onDrops: () => (this.dropNews += 1),
       open: this.#open,
@@ -90,7 +105,7 @@ export class UplinkRig {
     const before = this.sessions.length;
     this.broker = broker;
     for (let turn = 0; this.sessions.length === before; turn += 1) {
-      if (turn > 100) throw new Error('no attempt was made');
+      if (turn > 10_000) throw new Error('no attempt was made');
       await this.clock.advance(this.clock.nextIn ?? 0);
     }
     await this.clock.settle();

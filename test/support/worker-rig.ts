@@ -9,8 +9,8 @@ import { ConnectionFlag } from '../../src/core/connection-flag.js';
 import { builtInDriversDir } from '../../src/device/load.js';
 import type { ReadingBatch } from '../../src/device/message.js';
 import type { DecodeSink } from '../../src/group/decode-host.js';
-import type { WorkerCrash } from '../../src/group/worker-crash.js';
-import { WorkerDecoder, type WorkerDecoderOptions } from '../../src/group/worker-decoder.js';
+import type { WorkerCrash } from '../../src/group/worker/worker-crash.js';
+import { WorkerDecoder, type WorkerDecoderOptions } from '../../src/group/worker/worker-decoder.js';
 import { CollectingSink } from './collecting-sink.js';
 import { RecordingLog } from './recording-log.js';
 

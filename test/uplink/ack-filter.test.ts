@@ -50,6 +50,7 @@ function filtered(chunks: readonly Buffer[]): { passed: Buffer; acks: string[] }
   const filter = new AckFilter({
     pass: (bytes) => passed.push(Buffer.from(bytes)),
     onAck: (packetId, reasonCode) => acks.push(`${packetId}:${reasonCode}`),
+    onOversized: () => {},
   });
   const reported = chunks.map((chunk) => filter.push(chunk)).reduce((sum, count) => sum + count, 0);
   if (reported !== acks.length) throw new Error('push miscounts');
@@ -107,6 +108,14 @@ test('random bytes never throw, and little is held back', (t) => {
       t.notThrows(() => filtered(cut(Buffer.from(bytes), pieces)));
     }),
   );
+});
+
+test('a packet that is too large is told of when it begins', (t) => {
+  const sizes: number[] = [];
+  const filter = new AckFilter({ pass: () => {}, onAck: () => t.fail(), onOversized: (bytes) => sizes.push(bytes) });
+  filter.push(Buffer.from('d000' + '30ffffff7f0001', 'hex'));
+  filter.push(Buffer.from('40020100', 'hex'));
+  t.deepEqual(sizes, [268_435_460]);
 });
 
 test('a packet length is read from up to four bytes', (t) => {

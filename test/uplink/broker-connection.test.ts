@@ -76,6 +76,13 @@ test('a refused subscription is named in the log and the session goes on', async
   t.true(rig.uplink.isOnline);
 });
 
+test('what a broker does not do is said once, not with every session', async (t) => {
+  const rig = await UplinkRig.start(t, { notes: ['the broker takes QoS 0 only'] });
+  await rig.lose();
+  await rig.comeBack({ notes: ['the broker takes QoS 0 only'] });
+  t.is(rig.log.matching('QoS 0 only').length, 1);
+});
+
 test('the farewell says offline before DISCONNECT', async (t) => {
   const rig = await UplinkRig.start(t);
   const report = rig.registry.shutdown(8000, 'test');
@@ -129,22 +136,26 @@ for (const [what, meets] of [
   });
 }
 
-test('a shutdown with readings waits for an absent broker up to its deadline, and names what is left', async (t) => {
-  const rig = await UplinkRig.start(t, 'away');
-  rig.read('scale', '1', '2', '3');
+/** Without a disk to leave it to, an answer waits for the broker. */
+const NO_DISK = { spool: { mode: 'off' } } as const;
+const ANSWER = { kind: 'response', device: 'scale', status: 'ok', transaction: 't' } as const;
+
+test('without a spool a shutdown waits for an absent broker up to its deadline, and names what is left', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', NO_DISK);
+  rig.uplink.relay.offer(ANSWER);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(8000);
   t.like(await report, { clean: false, tookMs: 8000 });
   const { stuck } = await report;
   t.regex(stuck.find(({ thread }) => thread === 'send')?.doing ?? '', /acknowledgements/);
-  t.deepEqual(rig.uplink.leftovers(), new Map([['scale', 3]]));
+  t.deepEqual(rig.uplink.leftovers(), new Map([['scale', 1]]));
   await rig.clock.settle();
   t.is(rig.clock.pending, 0);
 });
 
-test('a shutdown with readings does not sit out a long backoff: a broker that comes back gets them', async (t) => {
-  const rig = await UplinkRig.start(t, 'away');
-  rig.read('scale', '1', '2', '3');
+test('a shutdown with something that waits does not sit out a long backoff: a broker that comes back gets it', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', NO_DISK);
+  rig.uplink.relay.offer(ANSWER);
   await rig.clock.advance(600_000);
   const before = rig.attempts.length;
   const report = rig.registry.shutdown(8000, 'test');
@@ -155,7 +166,7 @@ test('a shutdown with readings does not sit out a long backoff: a broker that co
   rig.broker = {};
   await rig.clock.advance(600);
   t.true((await report).clean);
-  t.deepEqual(rig.session.on('base/scale'), ['1', '2', '3']);
+  t.is(rig.session.on('base/scale/response').length, 1);
   t.is(rig.session.said.at(-1), `${STATE} ${OFFLINE}`);
 });
 

@@ -31,29 +31,150 @@ function isSettled(t: ExecutionContext, rig: UplinkRig): void {
   t.is(rig.uplink.group.view().counters.queuedBytes, 0);
 }
 
-test('while the broker is away readings are kept up to max_size, then the oldest are dropped and counted per device', async (t) => {
-  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 100 * KIB } });
-  t.is(await feed(rig, 'scale', 0, 1000), 1000, 'nobody has to wait');
-  t.is(rig.log.matching('messages are being dropped').length, 1);
-  t.regex(rig.log.find('messages are being dropped')?.message ?? '', /spool\.max_size \(102400 bytes\)/);
+/** Time for what has gathered to be written, and for what was written to be read back. */
+async function writeInterval(rig: UplinkRig): Promise<void> {
+  await rig.clock.advance(1000);
+}
+
+test('while the broker is away readings gather in memory for write_interval, then they are written together', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  rig.read('scale', '1', '2');
+  rig.read('cell', '3');
+  await rig.clock.advance(999);
+  t.is(rig.store.totals.blocks, 0);
+  await rig.clock.advance(1);
+  t.deepEqual([rig.store.totals.blocks, rig.store.totals.messages], [1, 3]);
+  t.is(rig.uplink.group.view().counters.queuedBytes, 0);
+  t.is(rig.uplink.group.view().counters.spoolMessages, 3);
+});
+
+test('a flood while the broker is away is written sooner than write_interval, and memory stays flat', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  t.is(await feed(rig, 'scale', 0, 5000), 5000, 'nobody has to wait');
+  t.true(rig.store.totals.messages > 4000);
+  t.true(Number(rig.uplink.group.view().counters.queuedBytes) < 600 * KIB);
   await rig.comeBack();
-  const kept = numbers(rig, 'scale');
-  t.true(kept.length > 70 && kept.length <= 100, `${kept.length} kept`);
-  t.deepEqual(kept, upTo(kept.length, 1000 - kept.length), 'the newest, in order');
-  t.is(rig.uplink.dropped('scale'), 1000 - kept.length);
-  await rig.clock.advance(10_000);
-  t.regex(rig.log.find('no longer dropped')?.message ?? '', new RegExp(`${1000 - kept.length} of scale`));
-  t.is(rig.dropNews, 2);
+  await rig.clock.advance(1000);
+  t.deepEqual(numbers(rig, 'scale'), upTo(5000));
   isSettled(t, rig);
 });
 
-test('with when_full: drop-newest what came first is kept', async (t) => {
-  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 100 * KIB, when_full: 'drop-newest' } });
-  await feed(rig, 'scale', 0, 200);
+test('a session lost for less than write_interval never touches the disk', async (t) => {
+  const rig = await UplinkRig.start(t);
+  await rig.lose();
+  rig.read('scale', '1');
   await rig.comeBack();
+  t.deepEqual(rig.session.on('base/scale'), ['1']);
+  t.is(rig.store.nextSeq, 1);
+});
+
+test('what does not fit the spool is counted per device, told once, and shown', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { maxBytes: 256 * KIB } });
+  await feed(rig, 'scale', 0, 1000);
+  await writeInterval(rig);
+  t.is(rig.log.matching('messages are being dropped').length, 1);
+  const messages = Number(rig.uplink.group.view().counters.spoolMessages);
+  t.true(messages > 200 && messages < 256, `${messages} kept`);
+  t.is(rig.uplink.dropped('scale'), 1000 - messages);
+  await rig.comeBack();
+  await rig.clock.advance(1000);
   const kept = numbers(rig, 'scale');
-  t.deepEqual(kept, upTo(kept.length));
-  t.is(rig.uplink.dropped('scale'), 200 - kept.length);
+  t.deepEqual(kept, upTo(messages, 1000 - messages), 'the newest, in order');
+  await rig.clock.advance(10_000);
+  t.regex(rig.log.find('no longer dropped')?.message ?? '', new RegExp(`${1000 - messages} of scale`));
+  isSettled(t, rig);
+});
+
+test('with when_full: reject the devices wait when the spool is full, and go on when the broker is back', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { maxBytes: 256 * KIB, whenFull: 'reject' } });
+  const taken = await feed(rig, 'scale', 0, 5000);
+  t.true(taken < 1500, `${taken}`);
+  await rig.clock.advance(5000);
+  t.is(rig.uplink.dropped('scale'), 0);
+  await rig.comeBack();
+  await rig.clock.advance(1000);
+  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  await rig.clock.advance(1000);
+  t.deepEqual(numbers(rig, 'scale'), upTo(taken + 1000));
+});
+
+test('live-first: with a long absence new readings do not wait for kept ones, and each stream is in order', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 100 } });
+  await feed(rig, 'scale', 0, 500);
+  await writeInterval(rig);
+  await rig.comeBack();
+  await feed(rig, 'scale', 500, 10);
+  t.deepEqual(numbers(rig, 'scale'), upTo(10, 500));
+  await rig.clock.advance(6000);
+  const isHistorical = rig.session.published
+    .filter(({ topic }) => topic === 'base/scale')
+    .map(({ properties }) => properties?.userProperties?.historical === 'true');
+  t.deepEqual(numbers(rig, 'scale'), [...upTo(10, 500), ...upTo(500)]);
+  t.deepEqual(isHistorical, [...Array(10).fill(false), ...Array(500).fill(true)]);
+  t.is(rig.store.totals.messages, 0);
+  isSettled(t, rig);
+});
+
+test('live-first: a backlog that is sent within two seconds goes first, so that a short absence mixes nothing up', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 250 } });
+  await feed(rig, 'scale', 0, 500);
+  await writeInterval(rig);
+  await rig.comeBack();
+  await feed(rig, 'scale', 500, 100);
+  await rig.clock.advance(100);
+  t.deepEqual(numbers(rig, 'scale'), upTo(600));
+});
+
+test('live-first: where the broker takes a small backlog slowly, live readings go ahead before devices have to wait', async (t) => {
+  const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 250 } });
+  await feed(rig, 'scale', 0, 500);
+  await writeInterval(rig);
+  await rig.comeBack({ holdsAcks: true, receiveMaximum: 10 });
+  const taken = await feed(rig, 'scale', 500, 5000);
+  t.true(taken < 1500, 'the broker is too slow for the devices too');
+  rig.session.ack(10);
+  t.true(numbers(rig, 'scale').includes(500));
+});
+
+test('in-order: new readings wait for kept ones, on the disk if it takes long', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  await feed(rig, 'scale', 0, 500);
+  await writeInterval(rig);
+  await rig.comeBack({ holdsAcks: true, receiveMaximum: 10 });
+  await feed(rig, 'scale', 500, 2000);
+  await writeInterval(rig);
+  const first = numbers(rig, 'scale');
+  t.true(first.length > 5 && first.length <= 10, 'states are on their way too');
+  t.deepEqual(first, upTo(first.length));
+  t.true(rig.store.totals.messages > 1500);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.ackAll();
+  await rig.clock.advance(2000);
+  t.deepEqual(numbers(rig, 'scale'), upTo(2500));
+  isSettled(t, rig);
+});
+
+test('always: nothing is sent that has not been written before, and what has arrived is not kept', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'always' } });
+  await feed(rig, 'scale', 0, 100);
+  t.deepEqual(numbers(rig, 'scale'), upTo(100));
+  t.is(rig.store.totals.messages, 100);
+  rig.session.ackAll();
+  await rig.clock.advance(1000);
+  t.is(rig.store.totals.messages, 0);
+  isSettled(t, rig);
+});
+
+test('always: while the broker is away everything is written at once and replayed in order', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'always' } });
+  await feed(rig, 'scale', 0, 10);
+  await rig.lose();
+  await feed(rig, 'scale', 10, 100);
+  t.is(rig.store.totals.messages, 110);
+  await rig.comeBack();
+  await rig.clock.advance(1000);
+  t.deepEqual(numbers(rig, 'scale'), upTo(110));
+  t.is(rig.store.totals.messages, 0);
 });
 
 test('with spool.mode: off readings are not kept while the broker is away, but counted; answers to commands are', async (t) => {
@@ -97,6 +218,7 @@ test('who waits for a slow broker goes on as soon as that broker is lost', async
   await rig.lose();
   t.is(await feed(rig, 'scale', taken, 100), 100);
   await rig.comeBack();
+  await rig.clock.advance(1000);
   t.deepEqual(numbers(rig, 'scale'), upTo(taken + 100));
   isSettled(t, rig);
 });
@@ -117,27 +239,16 @@ test('what a lost session had not acknowledged is sent first with the next one, 
   isSettled(t, rig);
 });
 
-test('a spool smaller than what is on its way drops nothing while the broker is there', async (t) => {
-  const rig = await UplinkRig.start(t, {}, { spool: { max_size: KIB } });
-  rig.session.behaviour.holdsAcks = true;
-  rig.read('scale', ...upTo(100).map((n) => `${n}`.padEnd(KIB)));
-  await feed(rig, 'scale', 100, 300);
-  rig.session.behaviour.holdsAcks = false;
-  rig.session.ackAll();
-  await rig.clock.settle();
-  t.deepEqual(numbers(rig, 'scale'), upTo(400));
-  t.is(rig.uplink.dropped('scale'), 0);
-});
-
 test('after the broker has come back, a backlog does not hold up the devices', async (t) => {
-  const rig = await UplinkRig.start(t, 'away', { spool: { max_size: 10_000 * KIB } });
+  const rig = await UplinkRig.start(t, 'away');
   await feed(rig, 'scale', 0, 3000);
   await rig.comeBack({ isStalled: true, holdsAcks: true });
   t.is(await feed(rig, 'scale', 3000, 1000), 1000);
   rig.session.behaviour.isStalled = false;
   rig.session.behaviour.holdsAcks = false;
   rig.session.drain();
-  await rig.clock.settle();
+  rig.session.ackAll();
+  await rig.clock.advance(1000);
   t.deepEqual(numbers(rig, 'scale'), upTo(4000));
   t.is(rig.uplink.dropped('scale'), 0);
 });
@@ -166,8 +277,73 @@ test('messages that the broker refuses are counted to their device and told', as
   isSettled(t, rig);
 });
 
-test('a shutdown with a slow broker names also what the send thread has not taken in', async (t) => {
+test('a shutdown with a broker that acknowledges nothing leaves everything on the disk, and says how much', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  rig.uplink.finishBy(rig.clock.now() + 6000);
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(8000);
+  t.true((await report).clean);
+  t.deepEqual(rig.uplink.leftovers(), new Map());
+  t.truthy(rig.log.find(`${taken} messages are kept on the disk`));
+});
+
+test('a shutdown with a broker that is slow does not keep devices waiting: they get rid of what they have in time', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true });
+  const taken = await feed(rig, 'scale', 0, 10_000);
+  rig.uplink.finishBy(rig.clock.now() + 6000);
+  await rig.clock.advance(2900);
+  t.is(await feed(rig, 'scale', taken, 100), 0, 'the broker may still take it');
+  await rig.clock.advance(200);
+  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  const report = rig.registry.shutdown(4900, 'test');
+  await rig.clock.advance(4900);
+  t.true((await report).clean);
+  t.truthy(rig.log.find(`${taken + 1000} messages are kept on the disk`));
+});
+
+test('a send thread that is told to abort while it waits for the broker does not wait any more', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true });
+  rig.read('scale', '1');
+  await rig.clock.settle();
+  rig.uplink.group.thread('send')?.abort();
+  await rig.clock.advance(10);
+  t.is(rig.store.totals.messages, 1, 'it is on the disk');
+});
+
+test('in-order: readings that come before it is known what the spool has from before wait for that', async (t) => {
+  const before = await UplinkRig.start(t, 'away');
+  before.read('scale', '1', '2');
+  await writeInterval(before);
+  const { store } = before;
+  let open: (() => void) | undefined;
+  const isOpen = new Promise<void>((resolve) => (open = resolve));
+  const openStore = (): Promise<typeof store> => isOpen.then(() => store);
+  for (const mode of ['offline', 'always'] as const) {
+    const rig = await UplinkRig.start(t, {}, { spool: { mode, openStore, hasFolder: async () => true } });
+    rig.read('scale', '3');
+    await rig.clock.settle();
+    t.deepEqual(rig.session.on('base/scale'), [], mode);
+    if (mode === 'always') t.deepEqual(rig.uplink.leftovers(), new Map([['scale', 1]]), 'not on the disk yet');
+    if (mode === 'offline') continue;
+    open?.();
+    await rig.clock.advance(2000);
+    t.deepEqual(rig.session.on('base/scale'), ['1', '2', '3']);
+  }
+});
+
+test('a shutdown while the broker is away does not wait for it long', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  await feed(rig, 'scale', 0, 10);
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(1100);
+  t.true((await report).clean);
+  t.true((await report).tookMs < 1100);
+  t.truthy(rig.log.find('10 messages are kept on the disk'));
+});
+
+test('with spool.mode: off a shutdown with a slow broker names also what the send thread has not taken in', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'off' } });
   const taken = await feed(rig, 'scale', 0, 10_000);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(8000);
@@ -219,11 +395,12 @@ async function run(rig: UplinkRig, action: Step, read: number): Promise<number> 
 test('whatever happens to sessions, what was taken arrives in order, and at most what was unacknowledged twice', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
-      const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { max_size: 64 * KIB * KIB } });
+      const rig = await UplinkRig.start(t, { holdsAcks: true });
       let read = 0;
       for (const action of steps) read = await run(rig, action, read);
       if (rig.uplink.isOnline) await rig.lose('away');
       await rig.comeBack();
+      await rig.clock.advance(1000);
       const arrived = rig.sessions.flatMap((session) => session.on('base/scale').map(Number));
       t.deepEqual([...new Set(arrived)], upTo(read));
       const doubled = arrived.length - read;

@@ -15,7 +15,7 @@ test('the embedded broker takes sessions, and closing it loses them', async (t) 
   other.end(true);
   await broker.close();
   await broker.close();
-  t.is((await rig.lost).trouble, 'connection-lost');
+  t.is((await rig.lost).trouble, 'closed-silently');
 });
 
 test('the embedded broker does not speak MQTT 5, and the error says what to set', async (t) => {

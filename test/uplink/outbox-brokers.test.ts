@@ -46,14 +46,14 @@ function fill(outbox: Outbox, from: number, to: number): void {
   const route = { topic: 'readings', qos: 1 as const, retain: false };
   for (let first = from; first < to; first += BATCH) {
     const texts = Array.from({ length: Math.min(BATCH, to - first) }, (_, i) => `${first + i}`.padStart(64));
-    outbox.add({ device: 'scale', route, batch: textBatch(texts) }, 'reject');
+    outbox.add({ device: 'scale', route, batch: textBatch(texts) });
   }
 }
 
 async function relay(t: ExecutionContext, options: SessionOptions, port: number): Promise<void> {
   const watcher = await watch(port, options.version);
   t.teardown(() => watcher.client.endAsync(true));
-  const outbox = new Outbox({ maxBytes: 64 * 1024 ** 2 });
+  const outbox = new Outbox();
   fill(outbox, 0, COUNT);
   const rig = await openRig(options, outbox);
   await watcher.until(COUNT);
@@ -90,7 +90,7 @@ for (const version of [4, 5] as const) {
     async (t) => {
       const broker = await startMosquitto({ config: 'allow_anonymous true\nmax_queued_messages 0' });
       t.teardown(() => broker.stop());
-      const outbox = new Outbox({ maxBytes: 1024 ** 2 });
+      const outbox = new Outbox();
       const rig = await openRig(sessionOptions(broker.port, { version }), outbox);
       t.is(rig.session.limits.receiveMaximum, version === 5 ? 20 : 65_535);
       fill(outbox, 0, 1000);
@@ -105,7 +105,7 @@ for (const version of [4, 5] as const) {
     `mosquitto, MQTT ${version}: killed in the middle and restarted, nothing is lost and order holds`,
     async (t) => {
       const first = await startMosquitto({ config: CONFIG });
-      const outbox = new Outbox({ maxBytes: 64 * 1024 ** 2 });
+      const outbox = new Outbox();
       const early = await watch(first.port, version, { reconnectPeriod: 0 });
       early.client.on('error', () => {});
       fill(outbox, 0, COUNT);

@@ -24,11 +24,11 @@ function ack(outbox: Outbox, writer: FakeWriter, ...texts: string[]): void {
 }
 
 test('entries of several devices leave in order, in one socket write', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
-  outbox.add(entry('a', ['1', '2']), 'reject');
-  outbox.add(entry('b', ['3'], 0), 'reject');
-  outbox.add(entry('a', ['4']), 'reject');
+  outbox.add(entry('a', ['1', '2']));
+  outbox.add(entry('b', ['3'], 0));
+  outbox.add(entry('a', ['4']));
   outbox.pump(writer);
   t.deepEqual(written(writer), ['1', '2', '3', '4']);
   t.is(writer.writes, 1);
@@ -36,10 +36,10 @@ test('entries of several devices leave in order, in one socket write', (t) => {
 });
 
 test('the window holds QoS 1 back until acknowledgements come, from the middle of a batch on', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   outbox.connected(2);
-  outbox.add(entry('a', ['1', '2', '3', '4', '5']), 'reject');
+  outbox.add(entry('a', ['1', '2', '3', '4', '5']));
   outbox.pump(writer);
   t.deepEqual(written(writer), ['1', '2']);
   ack(outbox, writer, '1');
@@ -50,9 +50,9 @@ test('the window holds QoS 1 back until acknowledgements come, from the middle o
 });
 
 test('a socket that does not take bytes is not given more than its limit and one buffer', (t) => {
-  const outbox = new Outbox({ maxBytes: 100_000_000, maxBuffered: 100_000 });
+  const outbox = new Outbox({ maxBuffered: 100_000 });
   const writer = new FakeWriter();
-  for (let i = 0; i < 100; i++) outbox.add(entry('a', ['x'.repeat(10_000)], 0), 'reject');
+  for (let i = 0; i < 100; i++) outbox.add(entry('a', ['x'.repeat(10_000)], 0));
   outbox.pump(writer);
   t.true(writer.buffered >= 100_000 && writer.buffered < 120_000, `${writer.buffered}`);
   writer.flush();
@@ -61,11 +61,11 @@ test('a socket that does not take bytes is not given more than its limit and one
 });
 
 test('after a loss only what is not acknowledged is sent again, before what was never sent', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   outbox.connected(6);
-  outbox.add(entry('a', ['1', '2', '3', '4']), 'reject');
-  outbox.add(entry('b', ['5', '6', '7', '8']), 'reject');
+  outbox.add(entry('a', ['1', '2', '3', '4']));
+  outbox.add(entry('b', ['5', '6', '7', '8']));
   outbox.pump(writer);
   ack(outbox, writer, '1', '3', '5');
   outbox.onLoss();
@@ -85,7 +85,7 @@ test('after a loss only what is not acknowledged is sent again, before what was 
 });
 
 test('QoS 0 that was written is gone with the connection; the rest of its batch is not', (t) => {
-  const outbox = new Outbox({ maxBytes: 1_000_000, maxBuffered: 1000 });
+  const outbox = new Outbox({ maxBuffered: 1000 });
   const writer = new FakeWriter();
   outbox.add(
     entry(
@@ -93,7 +93,6 @@ test('QoS 0 that was written is gone with the connection; the rest of its batch 
       Array.from({ length: 30 }, (_, i) => `${i}`.padStart(100, ' ')),
       0,
     ),
-    'reject',
   );
   outbox.pump(writer);
   const count = writer.written.length;
@@ -103,14 +102,14 @@ test('QoS 0 that was written is gone with the connection; the rest of its batch 
 });
 
 test('an acknowledgement that belongs to nothing is ignored', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   t.is(outbox.ack(300), 'unknown');
 });
 
 test('a message that the broker refuses is counted to its device and not sent again', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
-  outbox.add(entry('a', ['1']), 'reject');
+  outbox.add(entry('a', ['1']));
   outbox.pump(writer);
   t.is(outbox.ack(writer.written[0]?.messageId ?? 0, 135), 'refused');
   t.true(outbox.idle);
@@ -120,9 +119,9 @@ test('a message that the broker refuses is counted to its device and not sent ag
 });
 
 test('a message larger than the broker takes is counted and skipped; its neighbours are sent', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter(5, 50);
-  outbox.add(entry('a', ['1', 'x'.repeat(50), '3', 'y'.repeat(50)]), 'reject');
+  outbox.add(entry('a', ['1', 'x'.repeat(50), '3', 'y'.repeat(50)]));
   outbox.pump(writer);
   t.deepEqual(written(writer), ['1', '3']);
   t.is(outbox.takeDrops().get('a')?.['too-large'], 2);
@@ -130,73 +129,12 @@ test('a message larger than the broker takes is counted and skipped; its neighbo
   t.is(outbox.bytes, 0);
 });
 
-test('reject: a full outbox leaves the entry with the caller, and tells once there is room for it', (t) => {
-  let told = 0;
-  const outbox = new Outbox({ maxBytes: 2 * cost(1), onRoom: () => told++ });
-  const writer = new FakeWriter();
-  t.is(outbox.add(entry('a', ['1']), 'reject'), 'queued');
-  t.is(outbox.add(entry('a', ['2']), 'reject'), 'queued');
-  t.is(outbox.add(entry('a', ['3']), 'reject'), 'full');
-  outbox.pump(writer);
-  t.is(told, 0);
-  ack(outbox, writer, '1');
-  ack(outbox, writer, '2');
-  t.is(told, 1);
-  t.is(outbox.dropped, 0);
-});
-
-test('drop-newest: a full outbox discards the new entry and counts its readings', (t) => {
-  const outbox = new Outbox({ maxBytes: cost(3) });
-  outbox.add(entry('a', ['1']), 'drop-newest');
-  t.is(outbox.add(entry('b', ['2', '3']), 'drop-newest'), 'dropped-newest');
-  t.is(outbox.takeDrops().get('b')?.full, 2);
-});
-
-test('drop-oldest: the oldest entries make room, whosever they are', (t) => {
-  const outbox = new Outbox({ maxBytes: 3 * cost(1) });
-  const writer = new FakeWriter();
-  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
-  t.is(outbox.add(entry('b', ['4']), 'drop-oldest'), 'dropped-oldest');
-  outbox.pump(writer);
-  t.deepEqual(written(writer), ['2', '3', '4']);
-  t.is(outbox.takeDrops().get('a')?.full, 1);
-});
-
-test('drop-oldest: what is on its way is never the victim', (t) => {
-  const outbox = new Outbox({ maxBytes: 2 * cost(2) });
-  const writer = new FakeWriter();
-  outbox.connected(1);
-  outbox.add(entry('a', ['1', '2']), 'drop-oldest');
-  outbox.pump(writer);
-  outbox.add(entry('b', ['3', '4']), 'drop-oldest');
-  t.is(outbox.add(entry('c', ['5', '6']), 'drop-oldest'), 'dropped-oldest');
-  t.deepEqual([...outbox.takeDrops().keys()], ['b']);
-  outbox.onLoss();
-  const next = new FakeWriter();
-  outbox.connected(100);
-  outbox.pump(next);
-  t.deepEqual(written(next), ['1', '2', '5', '6']);
-});
-
-test('drop-oldest: where everything is on its way the new entry is dropped', (t) => {
-  const outbox = new Outbox({ maxBytes: cost(1) });
-  outbox.add(entry('a', ['1']), 'drop-oldest');
-  outbox.pump(new FakeWriter());
-  t.is(outbox.add(entry('b', ['2']), 'drop-oldest'), 'dropped-newest');
-});
-
-test('an entry larger than the outbox is dropped and counted, whatever the policy: it would wait for ever', (t) => {
-  const outbox = new Outbox({ maxBytes: 1000 });
-  t.is(outbox.add(entry('a', ['x'.repeat(1000)]), 'reject'), 'dropped-newest');
-  t.is(outbox.dropped, 1);
-});
-
 test('whenIdle resolves with the last acknowledgement, or when it is given up', async (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   const giveUp = new AbortController();
   t.is(await outbox.whenIdle(giveUp.signal), 'idle');
-  outbox.add(entry('a', ['1']), 'reject');
+  outbox.add(entry('a', ['1']));
   const idle = outbox.whenIdle(giveUp.signal);
   const impatient = new AbortController();
   const givenUp = outbox.whenIdle(impatient.signal);
@@ -208,8 +146,8 @@ test('whenIdle resolves with the last acknowledgement, or when it is given up', 
 });
 
 test('another MQTT version on the next connection packs the same entries for it', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
-  outbox.add(entry('a', ['1']), 'reject');
+  const outbox = new Outbox();
+  outbox.add(entry('a', ['1']));
   outbox.pump(new FakeWriter(5));
   outbox.onLoss();
   const old = new FakeWriter(4);
@@ -222,10 +160,10 @@ function urgent(kind: 'answer' | 'news', text: string, onDone?: () => void): Out
 }
 
 test('what is urgent leaves before what was not written yet, also from the middle of a batch, and keeps its own order', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   outbox.connected(2);
-  outbox.add(entry('a', ['1', '2', '3']), 'reject');
+  outbox.add(entry('a', ['1', '2', '3']));
   outbox.pump(writer);
   outbox.add(urgent('answer', 'x'), 'reject');
   outbox.add(urgent('news', 'y'), 'reject');
@@ -237,10 +175,10 @@ test('what is urgent leaves before what was not written yet, also from the middl
 });
 
 test('a batch with something urgent between its readings comes back whole and in order after a loss; news do not', (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   outbox.connected(2);
-  outbox.add(entry('a', ['1', '2', '3', '4', '5']), 'reject');
+  outbox.add(entry('a', ['1', '2', '3', '4', '5']));
   outbox.pump(writer);
   outbox.connected(6);
   outbox.add(urgent('answer', 'x'), 'reject');
@@ -260,7 +198,7 @@ test('a batch with something urgent between its readings comes back whole and in
 });
 
 test('who waits for the end is told when the loss of a session leaves nothing but forgotten news', async (t) => {
-  const outbox = new Outbox({ maxBytes: 10_000 });
+  const outbox = new Outbox();
   outbox.add(urgent('news', 'x'), 'reject');
   const idle = outbox.whenIdle(new AbortController().signal);
   outbox.pump(new FakeWriter());
@@ -268,32 +206,31 @@ test('who waits for the end is told when the loss of a session leaves nothing bu
   t.is(await idle, 'idle');
 });
 
-test('what is urgent has a bound of its own: no reading is dropped for it, nor it for a reading', (t) => {
-  const outbox = new Outbox({ maxBytes: 2 * cost(1), maxUrgentBytes: 2 * cost(1) });
+test('what is urgent has a bound of its own: refused or dropped and counted beyond it, readings never are', (t) => {
+  const outbox = new Outbox({ maxUrgentBytes: 2 * cost(1) });
   const writer = new FakeWriter();
-  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
-  t.is(outbox.add(urgent('answer', 'x'), 'drop-oldest'), 'queued');
-  t.is(outbox.add(urgent('answer', 'y'), 'drop-oldest'), 'queued');
+  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]));
+  t.is(outbox.add(urgent('answer', 'x')), 'queued');
+  t.is(outbox.add(urgent('answer', 'y')), 'queued');
   t.is(outbox.add(urgent('news', 'z'), 'reject'), 'full');
-  t.is(outbox.add(urgent('answer', 'z'), 'drop-oldest'), 'dropped-newest');
+  t.is(outbox.add(urgent('answer', 'z')), 'dropped');
   outbox.pump(writer);
-  t.deepEqual(written(writer), ['x', 'y', '2', '3']);
-  t.deepEqual([...outbox.takeDrops().keys()], ['a', 'answer']);
+  t.deepEqual(written(writer), ['x', 'y', '1', '2', '3']);
+  t.deepEqual([...outbox.takeDrops()], [['answer', { full: 1, 'too-large': 0, refused: 0 }]]);
 });
 
 test('a single urgent entry larger than the bound is taken where nothing urgent waits', (t) => {
-  const outbox = new Outbox({ maxBytes: 1000, maxUrgentBytes: 1000 });
+  const outbox = new Outbox({ maxUrgentBytes: 1000 });
   t.is(outbox.add(urgent('news', 'x'.repeat(5000)), 'reject'), 'queued');
   t.is(outbox.add(urgent('news', 'y'), 'reject'), 'full');
 });
 
-test('onDone is called with the last acknowledgement, for a refusal too, and never for what is dropped or forgotten', (t) => {
-  const outbox = new Outbox({ maxBytes: cost(2) });
+test('onDone is called with the last acknowledgement, for a refusal too, and never for what is forgotten', (t) => {
+  const outbox = new Outbox();
   const writer = new FakeWriter();
   const done: string[] = [];
   const note = (name: string) => () => void done.push(name);
-  outbox.add({ ...entry('a', ['0']), onDone: note('dropped') }, 'drop-oldest');
-  outbox.add({ ...entry('a', ['1', '2']), onDone: note('batch') }, 'drop-oldest');
+  outbox.add({ ...entry('a', ['1', '2']), onDone: note('batch') });
   outbox.add(urgent('news', 'x', note('refused')), 'reject');
   outbox.pump(writer);
   ack(outbox, writer, '1');
@@ -306,13 +243,63 @@ test('onDone is called with the last acknowledgement, for a refusal too, and nev
   t.deepEqual(done, ['batch', 'refused']);
 });
 
-test('a lower bound holds for what comes later: nothing is dropped by setting it', (t) => {
-  const outbox = new Outbox({ maxBytes: Number.POSITIVE_INFINITY });
-  for (const text of ['1', '2', '3']) outbox.add(entry('a', [text]), 'drop-oldest');
-  outbox.limitTo(2 * cost(1));
-  t.is(outbox.dropped, 0);
-  outbox.add(entry('a', ['4']), 'drop-oldest');
+/** One that has been read back from the spool. */
+function kept(text: string, onDone: () => void = () => {}): OutboxEntry {
+  return { ...entry('a', [text]), isKept: true, onDone };
+}
+
+test('live-first: kept messages leave when no live one waits', (t) => {
+  const outbox = new Outbox();
+  outbox.order = 'live-first';
   const writer = new FakeWriter();
+  outbox.add(kept('old'));
+  outbox.add(entry('a', ['new']));
+  outbox.add(urgent('answer', 'x'));
   outbox.pump(writer);
-  t.deepEqual(written(writer), ['3', '4']);
+  t.deepEqual(written(writer), ['x', 'new', 'old']);
+});
+
+test('in-order: live messages wait for the kept ones, and while they are held also for those that are to come', (t) => {
+  const outbox = new Outbox();
+  outbox.order = 'in-order';
+  const writer = new FakeWriter();
+  outbox.holdLive(true);
+  outbox.add(entry('a', ['new']));
+  outbox.add(kept('old'));
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['old']);
+  t.false(outbox.idle);
+  outbox.add(kept('older than new'));
+  outbox.holdLive(false);
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['old', 'older than new', 'new']);
+});
+
+test('takeLive hands out what waits, without what has been written or is in the spool already', (t) => {
+  const outbox = new Outbox();
+  const writer = new FakeWriter();
+  outbox.connected(3);
+  outbox.add(entry('a', ['1', '2']));
+  outbox.add({ ...entry('a', ['stored', 'stored too']), onDone: () => {} });
+  outbox.add(entry('b', ['3']));
+  outbox.add(kept('old'));
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', 'stored']);
+  const texts = (entries: OutboxEntry[]): string[] =>
+    entries.flatMap(({ batch: { bytes, bounds } }) =>
+      bounds.flatMap((start, i) => (i % 2 === 0 ? [bytes.toString('utf8', start, bounds[i + 1])] : [])),
+    );
+  t.deepEqual(texts(outbox.takeLive()), ['3']);
+  ack(outbox, writer, '1');
+  outbox.onLoss();
+  t.deepEqual(outbox.leftovers(), new Map([['a', 1]]), 'what the spool has is not lost');
+  t.deepEqual(texts(outbox.takeLive()), ['2']);
+  const next = new FakeWriter();
+  outbox.connected(100);
+  outbox.pump(next);
+  t.deepEqual(written(next), ['stored', 'stored too', 'old']);
+  outbox.onLoss();
+  outbox.forgetStored();
+  t.true(outbox.idle);
+  t.is(outbox.bytes, 0);
 });

@@ -40,7 +40,7 @@ test('a response goes to the response topic of its device, or where the sender w
 });
 
 test('a dead letter shows its bytes in hex, and what is not shown only where there is some', (t) => {
-  const letter = { kind: 'dead-letter', device: 'scale', reason: 'crc', bytes: Buffer.from([1, 255]) } as const;
+  const letter = { kind: 'dead-letter', device: 'scale', reason: 'crc', bytes: Buffer.from([1, 255]), at: 5 } as const;
   t.deepEqual(body(outgoing.entry({ ...letter, droppedBytes: 0, suppressed: 0 })), { reason: 'crc', hex: '01ff' });
   t.deepEqual(body(outgoing.entry({ ...letter, droppedBytes: 7, suppressed: 2 })), {
     reason: 'crc',
@@ -50,12 +50,54 @@ test('a dead letter shows its bytes in hex, and what is not shown only where the
   });
 });
 
+test('what the spool has kept comes back on its own topic, with the time at which it was read and its number', (t) => {
+  const record = { device: 'scale', qos: 1, retain: false, at: 1234, batch: textBatch(['1', '22']) } as const;
+  const entry = outgoing.kept({ what: 'readings', ...record }, 1, 77);
+  const { bytes, bounds } = entry.batch;
+  t.is(bytes.toString('utf8', bounds[0], bounds[1]), '22');
+  t.like(entry.route, { topic: 'base/scale', qos: 1, retain: false });
+  t.deepEqual(entry.route.properties?.user, [
+    ['ts', '1234'],
+    ['seq', '77'],
+    ['historical', 'true'],
+  ]);
+  t.is(outgoing.kept({ what: 'dead-letter', ...record }, 0, 77).route.topic, 'base/scale/dead_letter');
+});
+
+test('what the spool needs to keep a message goes with it: readings and dead letters, nothing else', (t) => {
+  const at = 5;
+  const reading = { kind: 'readings', device: 'scale', batch: textBatch(['1']), qos: 1, retain: false, at } as const;
+  const letter = { kind: 'dead-letter', device: 'scale', reason: 'crc', bytes: Buffer.alloc(1), at } as const;
+  const event = { kind: 'event', event: 'state', data: {} } as const;
+  t.deepEqual(outgoing.entry(reading).keep, { what: 'readings', at });
+  t.deepEqual(outgoing.entry({ ...letter, droppedBytes: 0, suppressed: 0 }).keep, { what: 'dead-letter', at });
+  t.is(outgoing.entry(event).keep, undefined);
+});
+
 test('states and events are news: urgent, and forgotten with the session', (t) => {
   const state = outgoing.state({ topic: 'base/scale/availability', payload: '' }, () => {});
   t.like(state, { urgent: 'news', route: { qos: 1, retain: true } });
   const event = outgoing.entry({ kind: 'event', event: 'state', data: { device: 'scale' } });
   t.like(event, { urgent: 'news', route: { topic: 'base/bridge/event', qos: 0, retain: false } });
   t.deepEqual(body(event), { event: 'state', device: 'scale' });
+});
+
+test('what is recorded goes to the raw topic of the tap, chunks as lines of a recording', (t) => {
+  const entries = [
+    { t: 5, note: 'online', reason: 'opened' },
+    { t: 120, direction: 'in', bytes: Buffer.from([0, 0x41]) },
+    { t: 130, note: 'dropped', dropped: 9 },
+  ] as const;
+  const raw = { kind: 'raw-tap', device: 'scale', tap: 77, seq: 3, entries, isLast: true } as const;
+  const { route, batch, urgent } = outgoing.entry(raw);
+  t.like(route, { topic: 'base/scale/tap/raw', qos: 0, retain: false });
+  t.is(urgent, 'news');
+  t.deepEqual(JSON.parse(batch.bytes.toString()), {
+    tap: 77,
+    seq: 3,
+    entries: [entries[0], { t: 120, d: 'in', hex: '0041' }, entries[2]],
+    end: true,
+  });
 });
 
 test('a tapped line goes to the tap topic, not kept, its bytes as hex and as text that hides nothing', (t) => {

@@ -119,3 +119,12 @@ test('the pool gives a recycled buffer out again, and keeps no grown one', (t) =
   second.recycle();
   t.not(pool.take(), second);
 });
+
+test('a topic that MQTT cannot express is no exception: its messages are not packed', (t) => {
+  const route = { topic: 'ü'.repeat(32_768), qos: 1, retain: false } as const;
+  const header = makePublishHeader(5, route);
+  const out = new PacketBuffer(Buffer.alloc(16));
+  t.is(packReadings(out, header, batchOf([Buffer.from('A'), Buffer.from('B')]), 0, 2, 256, NO_LIMITS), 0);
+  t.is(out.length, 0);
+  t.is(packetSize(header, 1), Number.POSITIVE_INFINITY);
+});

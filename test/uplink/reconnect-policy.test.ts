@@ -5,6 +5,7 @@ import { SessionError } from '../../src/uplink/session-error.js';
 const AWAY = new SessionError('refused', 'connection refused');
 const BAD = new SessionError('credentials', 'bad user name or password');
 const LOST: Ending = { trouble: 'connection-lost', detail: 'the connection broke' };
+const SILENT: Ending = { trouble: 'closed-silently', detail: 'the broker closed the connection' };
 const TAKEN: Ending = { trouble: 'taken-over', detail: 'another client' };
 
 /** The largest draw: the delay is the ceiling. */
@@ -44,6 +45,40 @@ test('failed attempts between short sessions do not repeat the suspicion', (t) =
 
 test('two clients with one id get slower and slower, also once their sessions live for minutes', (t) => {
   t.deepEqual(delays(policy(), 6, TAKEN, 60_000), [15_000, 30_000, 60_000, 120_000, 240_000, 300_000]);
+});
+
+test('two clients with one id are told by their silent ends too: three in a row, each come back at once', (t) => {
+  const found = delays(policy(), 8, SILENT, 60_000);
+  t.deepEqual(found, [250, 250, 30_000, 60_000, 120_000, 240_000, 300_000, 300_000]);
+});
+
+test('a broker that closes without a word and then is away is no twin, however often', (t) => {
+  const under = policy();
+  for (let i = 0; i < 10; i += 1) {
+    t.is(under.next(SILENT, 60_000, 0, MOST).delayMs, 250);
+    t.is(under.next(AWAY, undefined, 0, MOST).delayMs, 500);
+  }
+});
+
+test('a twin is told also where the broker hangs up on every other attempt', (t) => {
+  const under = policy();
+  const HUNG_UP = new SessionError('closed', 'it closed the connection instead of answering');
+  const found = [1, 2, 3].map(() => {
+    under.next(HUNG_UP, undefined, 0, MOST);
+    return under.next(SILENT, 5000, 0, MOST).delayMs;
+  });
+  t.true((found[2] ?? 0) >= 15_000, found.join());
+});
+
+test('a broker that sends us elsewhere is asked again slowly, and complained of each time', (t) => {
+  const under = policy();
+  for (const ending of [
+    new SessionError('redirected', 'to "b"'),
+    { trouble: 'redirected', detail: 'to "b"' } as const,
+  ]) {
+    t.like(under.next(ending, undefined, 0, MOST), { isRepeated: false });
+  }
+  t.deepEqual(delays(policy(), 3, new SessionError('redirected', 'to "b"')), [15_000, 30_000, 60_000]);
 });
 
 test('bad credentials are tried again slowly and complained of each time', (t) => {

@@ -50,10 +50,10 @@ test('a corked packet goes out as one, between hand-packed ones', async (t) => {
 
 test('done is called when hand-packed bytes are written, and also when they are lost', async (t) => {
   const { socket, stream } = setUp();
-  const written = new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), resolve));
+  const written = new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), () => resolve()));
   await written;
   socket.destroy();
-  await new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), resolve));
+  await new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), () => resolve()));
   t.is(stream.buffered, Number.POSITIVE_INFINITY);
   stream.destroy();
 });

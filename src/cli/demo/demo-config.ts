@@ -12,6 +12,8 @@ export interface DemoLinks {
   readonly gps: string;
   readonly scale: string;
   readonly thermometer: string;
+  /** Absent: there is no board. */
+  readonly arduino?: string | undefined;
 }
 
 export interface DemoPlan {
@@ -19,12 +21,25 @@ export interface DemoPlan {
   readonly devices: readonly PlannedDevice[];
 }
 
-/** The config as a user would write it. `port` is that of the embedded broker, 0 = the system chooses. */
-export function demoConfig(links: DemoLinks, port: number): string {
+/** The device of the demo that is a board, and its channel for the LED. */
+export const ARDUINO = 'arduino';
+export const LED = 'led';
+
+/** Where the gateway of the demo listens. */
+export interface DemoPorts {
+  /** Of the embedded broker, 0 = the system chooses. */
+  readonly mqtt: number;
+  /** Health and metrics. */
+  readonly http: number;
+}
+
+/** The config as a user would write it. */
+export function demoConfig(links: DemoLinks, ports: DemoPorts): string {
   return `gateway: { id: demo }
 mqtt:
   url: embedded
-  embedded: { port: ${port} }
+  embedded: { port: ${ports.mqtt} }
+http: { listen: 127.0.0.1:${ports.http} }
 devices:
   gps:
     driver: nmea0183
@@ -33,7 +48,7 @@ devices:
     driver: lines
     link: ${links.scale}
     framing: { type: line, delimiter: "\\r\\n" }
-  thermometer:
+${links.arduino === undefined ? '' : arduinoConfig(links.arduino)}  thermometer:
     driver: json-lines
     link: ${links.thermometer}
     reconnect: { first: 250ms, max: 2s }
@@ -43,10 +58,25 @@ devices:
 `;
 }
 
-/** Loads it as `ferrule run` would, but from no file and without the user's environment. */
-export async function planDemo(links: DemoLinks, port: number): Promise<DemoPlan> {
-  const text = demoConfig(links, port);
-  const loaded = loadConfig({ cwd: '/', env: { FERRULE_CONFIG: text }, hostname: 'demo' });
+/** Read five times a second: fast enough to watch, and an idle board stays cheap. */
+function arduinoConfig(link: string): string {
+  return `  ${ARDUINO}:
+    driver: johnny-five
+    link: ${link}
+    reconnect: { first: 250ms, max: 2s }
+    options:
+      components:
+        ${LED}: { type: led, pin: 13 }
+        knob: { type: potentiometer, pin: A0, scale: [0, 5], threshold: 0.02, sample_ms: 200 }
+      sampling_ms: 100
+      answer_within_ms: 20000
+`;
+}
+
+/** Loads it as `ferrule run` would, but from no file and without the user's environment. `dir`: where the spool goes. */
+export async function planDemo(links: DemoLinks, ports: DemoPorts, dir: string): Promise<DemoPlan> {
+  const text = demoConfig(links, ports);
+  const loaded = loadConfig({ cwd: dir, env: { FERRULE_CONFIG: text }, hostname: 'demo' });
   if (!loaded.ok) throw brokenConfig('problems' in loaded ? loaded.problems.map(formatProblem) : ['not found']);
   const { devices, problems } = await planDevices(loaded.config, loaded.source);
   if (problems.length > 0) throw brokenConfig(problems.map(formatProblem));

@@ -1,8 +1,9 @@
 // What an observer learns of the devices from MQTT alone: `bridge/devices` (retained) tells who there is and how they are,
 // `bridge/event` tells each change, the rest are readings, availability of connections, and answers to commands.
 
+import { parseCommand } from '../../control/command-payload.js';
 import type { Clock } from '../../core/clock.js';
-import type { Topics } from '../../uplink/topics.js';
+import type { CommandTopic, Topics } from '../../uplink/topics.js';
 import { ArrivalRate } from './arrival-rate.js';
 
 /** One line of the table. */
@@ -14,6 +15,10 @@ export interface DeviceRow {
   reason: string;
   /** Wall-clock ms since when the state holds; 0 = not told yet. */
   since: number;
+  /** Wall-clock ms since when it is away, having been online; undefined while it is not. */
+  awaySince: number | undefined;
+  /** What it was told last, by whomever: `set/led {"blink":500}`. */
+  command: string;
   /** Payload of the last reading, as text. */
   last: string;
   readonly rate: ArrivalRate;
@@ -22,7 +27,14 @@ export interface DeviceRow {
 /** What a message meant. */
 export type Happening =
   | { readonly kind: 'reading'; readonly topic: string; readonly text: string }
-  | { readonly kind: 'state'; readonly device: string; readonly state: string; readonly reason: string }
+  | {
+      readonly kind: 'state';
+      readonly device: string;
+      readonly state: string;
+      readonly reason: string;
+      /** It is back: how long it was away, ms. */
+      readonly awayMs?: number;
+    }
   | { readonly kind: 'note'; readonly device: string; readonly text: string };
 
 /** Connections come and go, and a stranger may open many: more rows than this are not shown. */
@@ -53,11 +65,14 @@ export class DeviceBoard {
     const { bridge } = this.#topics;
     if (topic === bridge.devices) return this.#takeDevices(payload);
     if (topic === bridge.event) return this.#takeEvent(payload);
-    if (this.#isOfBridge(topic) || this.#topics.parseCommand(topic)) return [];
+    if (this.#isOfBridge(topic)) return [];
+    const command = this.#topics.parseCommand(topic);
+    if (command) return this.#takeCommand(command, topic, payload);
     const cut = topic.lastIndexOf('/');
     const parent = topic.slice(this.#topics.base.length + 1, cut);
     if (topic === this.#topics.availability(parent)) return this.#takeAvailability(parent, payload);
     if (topic === this.#topics.response(parent)) return this.#takeResponse(parent, payload);
+    if (this.#isTap(topic)) return [];
     if (topic === this.#topics.deadLetter(parent)) return this.#takeDeadLetter(parent, payload);
     return this.#takeReading(topic, payload);
   }
@@ -65,6 +80,12 @@ export class DeviceBoard {
   /** `bridge` is no device, so this is the prefix of everything that the gateway says of itself. */
   #isOfBridge(topic: string): boolean {
     return topic.startsWith(`${this.#topics.readings('bridge')}/`);
+  }
+
+  /** What goes over a line while somebody watches it: not for us. */
+  #isTap(topic: string): boolean {
+    const ofDevice = (name: string): boolean => topic === this.#topics.tap(name) || topic === this.#topics.rawTap(name);
+    return [...this.#rows.keys()].some(ofDevice);
   }
 
   #takeReading(topic: string, payload: Buffer): Happening[] {
@@ -109,10 +130,24 @@ export class DeviceBoard {
     return this.#change(row, textOf(recordOf(parse(payload)).state), '', this.#clock.wall());
   }
 
+  /** A subscriber sees what others tell a device; the answer follows. */
+  #takeCommand(to: CommandTopic, topic: string, payload: Buffer): Happening[] {
+    const { device, verb, channel } = to;
+    const row = this.#rows.get(device);
+    const message = { topic, payload, retain: false, qos: 0, dup: false } as const;
+    const parsed = parseCommand(to, message, { receivedAt: this.#clock.wall(), makeTransaction: () => '' });
+    const value = parsed.ok ? parsed.command.payload : payload;
+    const what = channel === undefined ? verb : `${verb}/${channel}`;
+    if (row) row.command = `${what} ${value.toString('utf8', 0, MAX_TEXT)}`.trim();
+    return [];
+  }
+
+  /** How it ended; the steps before are left out. */
   #takeResponse(device: string, payload: Buffer): Happening[] {
     const { status, error } = recordOf(parse(payload));
-    const text = `command ${textOf(status)}${error === undefined ? '' : `: ${textOf(error)}`}`;
-    return [{ kind: 'note', device, text }];
+    if (status === 'accepted' || status === 'sent') return [];
+    const command = this.#rows.get(device)?.command || 'command';
+    return [{ kind: 'note', device, text: `${command}: ${error === undefined ? textOf(status) : textOf(error)}` }];
   }
 
   #takeDeadLetter(device: string, payload: Buffer): Happening[] {
@@ -124,20 +159,38 @@ export class DeviceBoard {
     if (!(since >= row.since)) return [];
     row.since = since;
     if (row.state === state && row.reason === reason) return [];
+    const awayMs = isUp(state) && row.awaySince !== undefined ? Math.max(0, since - row.awaySince) : undefined;
+    if (isUp(state)) row.awaySince = undefined;
+    else if (isUp(row.state)) row.awaySince = since;
     row.state = state;
     row.reason = reason;
-    return [{ kind: 'state', device: row.name, state, reason }];
+    return [{ kind: 'state', device: row.name, state, reason, ...(awayMs !== undefined && { awayMs }) }];
   }
 
   /** The row of that name, made if there is room for it. */
   #row(name: string): DeviceRow | undefined {
     let row = this.#rows.get(name);
     if (row === undefined && this.#rows.size < MAX_ROWS && name !== '') {
-      row = { name, link: '', state: '', reason: '', since: 0, last: '', rate: new ArrivalRate() };
+      row = {
+        name,
+        link: '',
+        state: '',
+        reason: '',
+        since: 0,
+        awaySince: undefined,
+        command: '',
+        last: '',
+        rate: new ArrivalRate(),
+      };
       this.#rows.set(name, row);
     }
     return row;
   }
+}
+
+/** There is a link: it is only quiet where it is silent. */
+export function isUp(state: string): boolean {
+  return state === 'online' || state === 'silent';
 }
 
 /** `serial:/dev/pts/3?baud_rate=4800` -> `/dev/pts/3`. A listener says in its counters which port it got. */

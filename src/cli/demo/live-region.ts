@@ -38,10 +38,10 @@ export class LiveRegion {
     this.#shown = next;
   }
 
-  /** The terminal has another size and has moved everything: begins anew at the top, below `above`. */
-  restart(above: readonly string[]): void {
+  /** The terminal has another size and has moved everything: begins anew at the top. */
+  restart(): void {
     this.#shown = [];
-    this.#terminal.write(`${HOME_AND_CLEAR}${above.map((line) => `${line}\n`).join('')}`);
+    this.#terminal.write(HOME_AND_CLEAR);
   }
 
   /** Leaves the last lines where they are and gives the cursor back. */

@@ -59,11 +59,17 @@ export function tableLines(rows: readonly TableRow[], { width, hasColour }: Tabl
 }
 
 /** Cut to `width` characters, with an ellipsis where something was cut; control characters become spaces. */
-export function cut(text: string, width: number): string {
-  const clean = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();
+export function cut(text: string, width: number, indent?: 'keep-indent'): string {
+  const spaced = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trimEnd();
+  const clean = indent === undefined ? spaced.trimStart() : spaced;
   const characters = [...clean];
   if (characters.length <= width) return clean;
   return width <= 0 ? '' : `${characters.slice(0, width - 1).join('')}…`;
+}
+
+/** `8.1`: ms as seconds, for people. */
+export function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1);
 }
 
 /** A reading in few characters: of a JSON object its values with their names, without times, else the text itself. */

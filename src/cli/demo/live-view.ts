@@ -1,17 +1,21 @@
-// The demo on a terminal: a table that is rewritten in place, and below it the last few things that were logged. Painted at
-// most four times a second, and only if something has changed.
+// The demo on a terminal: one screen that is rewritten in place (live-screen.ts says what stands where). Painted at most four
+// times a second, and only what has changed.
 
 import type { Clock, Timer } from '../../core/clock.js';
-import type { DeviceBoard, DeviceRow } from './device-board.js';
+import { ARDUINO } from './demo-config.js';
+import { type DeviceBoard, type DeviceRow, isUp } from './device-board.js';
+import { hardwareLines } from './hardware-lines.js';
+import type { Introduction } from './introduction.js';
 import type { LogLine } from './line-log.js';
 import { LiveRegion, type Terminal } from './live-region.js';
-import { brief, cut, type TableRow, tableLines } from './live-table.js';
+import { MAX_NOTES, screenLines } from './live-screen.js';
+import { brief, type TableRow, tableLines } from './live-table.js';
 import type { View } from './view.js';
+import type { PlantView } from './virtual-plant.js';
 
 const PAINT_EVERY_MS = 250;
 /** Rates fall although nothing comes: looked at this often. */
 const LOOK_EVERY_MS = 1000;
-const NOTES = 5;
 /** A terminal that does not know its size says 0. */
 const DEFAULT_WIDTH = 80;
 const DEFAULT_HEIGHT = 24;
@@ -26,6 +30,8 @@ export interface LiveViewOptions {
   readonly clock: Clock;
   readonly terminal: ResizableTerminal;
   readonly board: DeviceBoard;
+  /** How it is with the devices themselves. */
+  readonly plant: () => PlantView;
   readonly hasColour: boolean;
   /** Prints what must not be lost, once the table is done. */
   readonly err: (line: string) => void;
@@ -36,7 +42,7 @@ export class LiveView implements View {
   readonly #terminal: Terminal;
   readonly #region: LiveRegion;
   readonly #onResize = (): void => this.#restart();
-  #intro: readonly string[] = [];
+  #intro: Introduction = { early: [], title: '', tries: [] };
   #notes: string[] = [];
   #stacks: string[] = [];
   #timer: Timer | undefined;
@@ -60,9 +66,8 @@ export class LiveView implements View {
     terminal.on('resize', this.#onResize);
   }
 
-  intro(lines: readonly string[]): void {
-    this.#intro = lines;
-    this.#terminal.write(lines.map((line) => `${line}\n`).join(''));
+  intro(intro: Introduction): void {
+    this.#intro = intro;
     this.#paintSoon(0);
   }
 
@@ -73,9 +78,14 @@ export class LiveView implements View {
     this.#paintSoon(PAINT_EVERY_MS);
   }
 
+  /** It can be seen: no words are needed. */
+  hardware(): void {
+    this.#paintSoon(PAINT_EVERY_MS);
+  }
+
   log({ level, text, stack }: LogLine): void {
     this.#note(level === 'info' ? text : `${level}: ${text}`);
-    if (stack !== undefined) this.#stacks = [...this.#stacks, `${text}\n${stack}`].slice(-NOTES);
+    if (stack !== undefined) this.#stacks = [...this.#stacks, `${text}\n${stack}`].slice(-MAX_NOTES);
     this.#paintSoon(PAINT_EVERY_MS);
   }
 
@@ -91,7 +101,7 @@ export class LiveView implements View {
 
   #note(text: string): void {
     const at = new Date(this.#options.clock.wall()).toTimeString().slice(0, 8);
-    this.#notes = [...this.#notes, `${at} ${text}`].slice(-NOTES);
+    this.#notes = [...this.#notes, `${at} ${text}`].slice(-MAX_NOTES);
   }
 
   /** Paints within `ms`, but never sooner after the last time than the pace allows. */
@@ -116,36 +126,42 @@ export class LiveView implements View {
   }
 
   #restart(): void {
-    this.#region.restart(this.#intro);
+    this.#region.restart();
     this.#paint();
   }
 
-  /** Notes come last, so where the terminal is low it is they who go. */
   #lines(): string[] {
-    const { board, clock, hasColour } = this.#options;
-    const width = this.#terminal.columns;
-    const now = clock.now();
+    const { board, clock, plant, hasColour } = this.#options;
+    // The last column stays free: clearing to the end of the line would erase what stands there.
+    const [width, height] = [this.#terminal.columns - 1, this.#terminal.rows - 1];
+    const { early, title, tries } = this.#intro;
+    const [now, wall] = [clock.now(), clock.wall()];
     const rows = board.rows();
+    const arduino = rows.find(({ name }) => name === ARDUINO);
     const table = tableLines(
-      rows.map((row) => tableRow(row, rows, now)),
+      rows.map((row) => tableRow(row, rows, now, wall)),
       { width, hasColour },
     );
-    const room = Math.max(0, this.#terminal.rows - 1 - table.length - 1);
-    const notes = room === 0 ? [] : this.#notes.slice(-room).map((note) => cut(note, width));
-    return notes.length === 0 ? table : [...table, '', ...notes];
+    const hardware = hardwareLines(plant(), arduino, { width, hasColour });
+    return screenLines({ title: [title, ...early], table, hardware, tries, notes: this.#notes }, { width, height });
   }
 }
 
-function tableRow(row: DeviceRow, all: readonly DeviceRow[], now: number): TableRow {
-  const { name, link, state, reason, last, rate } = row;
-  const isUp = state === 'online' || state === 'silent';
-  const perSecond = isUp ? rate.perSecond(now) : 0;
+function tableRow(row: DeviceRow, all: readonly DeviceRow[], now: number, wall: number): TableRow {
+  const { name, link, state, rate } = row;
+  const perSecond = isUp(state) ? rate.perSecond(now) : 0;
   const connections = all.filter((other) => other.name.startsWith(`${name}/`)).length;
   return {
     device: name,
     link,
     state,
     rate: perSecond === 0 ? '' : perSecond.toFixed(1),
-    last: isUp ? brief(last) || (connections === 0 ? '' : `connections: ${connections}`) : reason,
+    last: isUp(state)
+      ? brief(row.last) || (connections === 0 ? '' : `connections: ${connections}`)
+      : whyAway(row, wall),
   };
+}
+
+function whyAway({ awaySince, reason }: DeviceRow, wall: number): string {
+  return awaySince === undefined ? reason : `away ${Math.max(0, Math.round((wall - awaySince) / 1000))} s: ${reason}`;
 }

@@ -11,8 +11,14 @@ export interface WatcherOptions {
   readonly onTrouble: (reason: string) => void;
 }
 
-/** Starts watching; answers how to stop. Comes back by itself should the connection break. */
-export function watchTopics({ url, filter, onMessage, onTrouble }: WatcherOptions): () => void {
+export interface Watcher {
+  /** Sends a command as anybody else could. */
+  publish(topic: string, payload: string): void;
+  stop(): void;
+}
+
+/** Starts watching. Comes back by itself should the connection break. */
+export function watchTopics({ url, filter, onMessage, onTrouble }: WatcherOptions): Watcher {
   const client = mqtt.connect(url, { protocolVersion: 4, clean: true, reconnectPeriod: 1000, resubscribe: false });
   client.on('connect', () => {
     client.subscribe(filter, { qos: 1 }, (error) => {
@@ -21,5 +27,8 @@ export function watchTopics({ url, filter, onMessage, onTrouble }: WatcherOption
   });
   client.on('message', onMessage);
   client.on('error', () => {}); // tried again after reconnectPeriod; without a listener it would end the process
-  return () => void client.end(true);
+  return {
+    publish: (topic, payload) => void client.publish(topic, payload, { qos: 1 }, () => {}),
+    stop: () => void client.end(true),
+  };
 }

@@ -1,7 +1,10 @@
-// The demo for a pipe or a file: one line per reading and per change of state, no escape codes. Warnings go to stderr.
+// The demo for a pipe or a file: one line per reading, per change of state and per change of the hardware itself, no escape codes.
+// Warnings go to stderr.
 
 import type { Clock } from '../../core/clock.js';
 import type { Happening } from './device-board.js';
+import { TRIES_HEADING, tryLine } from './introduction.js';
+import { seconds } from './live-table.js';
 import type { View } from './view.js';
 
 export interface PlainViewOptions {
@@ -24,11 +27,13 @@ export function makePlainView({ clock, out, err }: PlainViewOptions): View {
     out(`${stamp()} ${text}`);
   };
   return {
-    intro: (lines) => lines.forEach(out),
+    intro: ({ early, title, tries }) =>
+      [...early, title, '', TRIES_HEADING, ...tries.map((one) => tryLine(one)), ''].forEach(out),
     happened: (happenings) => happenings.forEach(tell),
     log: ({ level, text, stack }) => {
       if (level !== 'info') err(oneLine(`${level}: ${text}`) + (stack === undefined ? '' : `\n${stack}`));
     },
+    hardware: (device, text) => out(`${stamp()} [${device}] hardware: ${text}`),
     end: () => {},
   };
 }
@@ -38,10 +43,18 @@ function plainText(happening: Happening): string {
     case 'reading':
       return oneLine(`${happening.topic} ${happening.text}`);
     case 'state':
-      return oneLine(`[${happening.device}] ${happening.state}${happening.reason && `: ${happening.reason}`}`);
+      return oneLine(`[${happening.device}] ${happening.state}${back(happening.awayMs)}${why(happening.reason)}`);
     case 'note':
       return oneLine(`[${happening.device}] ${happening.text}`);
   }
+}
+
+function back(awayMs: number | undefined): string {
+  return awayMs === undefined ? '' : ` again after ${seconds(awayMs)} s`;
+}
+
+function why(reason: string): string {
+  return reason === '' ? '' : `: ${reason}`;
 }
 
 /** Whatever a device sends, it stays one line and cannot write escape codes. */

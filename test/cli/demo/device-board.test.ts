@@ -85,10 +85,50 @@ test('a connection stands behind its listener while it lasts', (t) => {
   );
 });
 
+test('a device that was away tells how long when it is back', (t) => {
+  const { board, take } = makeBoard();
+  const event = (to: string, at: number): unknown[] =>
+    take('bridge/event', { event: 'state', device: 'cell', to, reason: 'why', at });
+  t.deepEqual(event('connecting', 1000), [{ kind: 'state', device: 'cell', state: 'connecting', reason: 'why' }]);
+  t.deepEqual(event('online', 1100), [{ kind: 'state', device: 'cell', state: 'online', reason: 'why' }]);
+  t.is(board.rows()[0]?.awaySince, undefined, 'never away yet: it was only just started');
+  event('silent', 2000);
+  t.is(board.rows()[0]?.awaySince, undefined, 'silent is not away');
+  event('backing-off', 3000);
+  event('connecting', 4000);
+  t.is(board.rows()[0]?.awaySince, 3000.5);
+  t.deepEqual(event('online', 11_000), [
+    { kind: 'state', device: 'cell', state: 'online', reason: 'why', awayMs: 8000 },
+  ]);
+  t.is(board.rows()[0]?.awaySince, undefined);
+});
+
+test('what somebody told a device is known, without its envelope, and stands beside the answer', (t) => {
+  const { board, take } = makeBoard();
+  take('bridge/devices', [device('uno', 'serial:/dev/pts/3', 'online')]);
+  t.deepEqual(take('uno/set/led', { blink: 500 }), []);
+  t.is(board.rows()[0]?.command, 'set/led {"blink":500}');
+  take('uno/set/led', { transaction: 'x', value: 'on' });
+  t.is(board.rows()[0]?.command, 'set/led on');
+  t.deepEqual(take('uno/response', { status: 'accepted' }), []);
+  t.deepEqual(take('uno/response', { status: 'sent' }), []);
+  t.deepEqual(take('uno/response', { status: 'ok' }), [{ kind: 'note', device: 'uno', text: 'set/led on: ok' }]);
+  take('uno/get', '');
+  t.is(board.rows()[0]?.command, 'get');
+});
+
+test('what goes over a line while somebody monitors or records it makes no row', (t) => {
+  const { board, take } = makeBoard();
+  take('bridge/devices', [device('gps', 'serial:/dev/pts/3', 'online')]);
+  t.deepEqual(take('gps/tap', { entries: [] }), []);
+  t.deepEqual(take('gps/tap/raw', { entries: [] }), []);
+  t.is(board.rows().length, 1);
+});
+
 test('answers to commands and unreadable frames are told; commands themselves and other bridge topics are not', (t) => {
   const { take } = makeBoard();
   t.deepEqual(take('scale/response', { status: 'error', error: 'offline' }), [
-    { kind: 'note', device: 'scale', text: 'command error: offline' },
+    { kind: 'note', device: 'scale', text: 'command: offline' },
   ]);
   t.deepEqual(take('gps/dead_letter', { reason: 'checksum' }), [
     { kind: 'note', device: 'gps', text: 'unreadable: checksum' },

@@ -1,0 +1,46 @@
+// The files of a config as they were when they were first asked for. A change over MQTT is checked against these, so that what
+// a user is just typing into a file is not applied before they ask for a reload.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+type Kept<Value> = { readonly value: Value } | { readonly error: unknown };
+
+export class FileMemory {
+  readonly #files = new Map<string, Kept<string>>();
+  readonly #folders = new Map<string, Kept<string[]>>();
+
+  /** As `fs.readFileSync(path, 'utf8')`; the error, too, is the same every time. */
+  readonly readFile = (path: string): string => recall(this.#files, path, () => readFileSync(path, 'utf8'));
+
+  /** As `fs.readdirSync(path)`. */
+  readonly readDir = (path: string): string[] => recall(this.#folders, path, () => readdirSync(path));
+
+  /** Nothing that was asked for has changed on the disk since. */
+  get isCurrent(): boolean {
+    const hasSame = (path: string, kept: Kept<string>): boolean => {
+      const now = attempt(() => readFileSync(path, 'utf8'));
+      return 'value' in now && 'value' in kept ? now.value === kept.value : 'error' in now && 'error' in kept;
+    };
+    return [...this.#files].every(([path, kept]) => hasSame(path, kept));
+  }
+
+  /** Files that were read and had nothing in them. */
+  get empty(): string[] {
+    return [...this.#files].flatMap(([path, kept]) => ('value' in kept && kept.value.trim() === '' ? [path] : []));
+  }
+}
+
+function recall<Value>(kept: Map<string, Kept<Value>>, path: string, read: () => Value): Value {
+  const known = kept.get(path) ?? attempt(read);
+  kept.set(path, known);
+  if ('error' in known) throw known.error;
+  return known.value;
+}
+
+function attempt<Value>(read: () => Value): Kept<Value> {
+  try {
+    return { value: read() };
+  } catch (error) {
+    return { error };
+  }
+}

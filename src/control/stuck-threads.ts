@@ -1,0 +1,28 @@
+// Who is stuck: threads that have been busy with one and the same thing for longer than anything may take. Whoever may kill the
+// process asks here (the systemd watchdog, the liveness of `http`). A thread that waits for its inbox, for a device or for the
+// broker is not busy: those may take for ever, and a restart would not help. Pure.
+
+import type { GroupView, StuckThread } from '../core/thread-group.js';
+
+/** Longer than any open, write, subscription or decode is given: those end by themselves within a minute. */
+const LONGEST_WORK_MS = 120_000;
+
+/** What of a config says how long a thread may be busy. */
+export interface BusyTimes {
+  readonly devices: Readonly<Record<string, { readonly commands: { readonly timeout: number } }>>;
+}
+
+/** How long a thread may be busy with one thing, ms: waiting for a device's answer takes what its config says. */
+export function busyLimitMs({ devices }: BusyTimes): number {
+  return LONGEST_WORK_MS + Math.max(0, ...Object.values(devices).map(({ commands }) => commands.timeout));
+}
+
+/** The threads that are stuck, also those of children. */
+export function stuckThreads(groups: readonly GroupView[], limitMs: number): StuckThread[] {
+  return groups.flatMap(({ id, threads, children }) => [
+    ...threads
+      .filter(({ busyMs }) => busyMs > limitMs)
+      .map(({ label, doing, busyMs }) => ({ group: id, thread: label, doing, busyMs })),
+    ...stuckThreads(children, limitMs),
+  ]);
+}

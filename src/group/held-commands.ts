@@ -1,0 +1,99 @@
+// Commands for a device that is offline and whose config says `when_offline: hold`: they wait here, in order and for so long,
+// until the device is back. Bounded; one timer for all of them, and none while none waits.
+
+import type { Clock, Timer } from '../core/clock.js';
+import type { Command } from '../device/message.js';
+
+/** Commands that may wait for one device to come back. */
+export const MAX_HELD = 100;
+/** Their payloads together, bytes. */
+const MAX_HELD_BYTES = 1024 * 1024;
+
+/** What became of a command. */
+export type HoldResult = 'held' | 'full' | 'closed';
+
+interface Held {
+  readonly command: Command;
+  /** Monotonic ms up to which it may wait. */
+  readonly until: number;
+}
+
+export interface HeldCommandsOptions {
+  readonly clock: Clock;
+  /** Longest wait of each, ms. One whose own time is over before waits no longer than that. */
+  readonly maxHoldMs: number;
+  readonly onExpired: (command: Command) => void;
+}
+
+export class HeldCommands {
+  readonly #options: HeldCommandsOptions;
+  #held: Held[] = [];
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(options: HeldCommandsOptions) {
+    this.#options = options;
+  }
+
+  get length(): number {
+    return this.#held.length;
+  }
+
+  /** Takes a command behind those that are here. */
+  hold(command: Command): HoldResult {
+    if (this.#isClosed) return 'closed';
+    const bytes = this.#held.reduce((sum, { command: { payload } }) => sum + payload.length, command.payload.length);
+    if (this.#held.length >= MAX_HELD || bytes > MAX_HELD_BYTES) return 'full';
+    this.#held.push(this.#timed(command));
+    this.#arm();
+    return 'held';
+  }
+
+  /** Takes commands that had left already and could not be sent: before those that came later. Answers those without room. */
+  takeBack(commands: readonly Command[]): Command[] {
+    if (this.#isClosed) return [...commands];
+    this.#held = [...commands.map((command) => this.#timed(command)), ...this.#held];
+    const tooMany = this.#held.splice(MAX_HELD);
+    this.#arm();
+    return tooMany.map(({ command }) => command);
+  }
+
+  /** Hands out everything, oldest first. */
+  release(): Command[] {
+    const commands = this.#held.map(({ command }) => command);
+    this.#held = [];
+    this.#arm();
+    return commands;
+  }
+
+  /** The same, and takes nothing any more. */
+  close(): Command[] {
+    this.#isClosed = true;
+    return this.release();
+  }
+
+  #timed(command: Command): Held {
+    const { clock, maxHoldMs } = this.#options;
+    const ownMs = command.notAfter === undefined ? maxHoldMs : command.notAfter - clock.wall();
+    return { command, until: clock.now() + Math.min(maxHoldMs, ownMs) };
+  }
+
+  /** Sets the timer to the one whose time is over first. */
+  #arm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#held.length === 0) return;
+    const { clock } = this.#options;
+    const first = this.#held.reduce((earliest, { until }) => Math.min(earliest, until), Number.POSITIVE_INFINITY);
+    this.#timer = clock.after(Math.max(0, first - clock.now()), () => this.#expire());
+  }
+
+  #expire(): void {
+    const { clock, onExpired } = this.#options;
+    const now = clock.now();
+    const over = this.#held.filter(({ until }) => until <= now);
+    this.#held = this.#held.filter(({ until }) => until > now);
+    this.#arm();
+    for (const { command } of over) onExpired(command);
+  }
+}

@@ -1,0 +1,330 @@
+// Framer and driver of one device in a Worker of their own, seen from the main thread. Takes what a Decoder takes and hands out the
+// same, later and in order. Made anew after each crash, by its owner, with the one before as `previous`.
+//
+//   push -> [backlog] --batch--> Worker: framer -> driver
+//   out <---------- decoded -------/       one batch out; what comes meanwhile gathers: a busy Worker gets bigger batches
+
+import type { Clock, Timer } from '../../core/clock.js';
+import type { ConnectionFlag } from '../../core/connection-flag.js';
+import { messageOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { DecoderStats, EncodedCommand } from '../../device/decoder.js';
+import type { DriverCommand } from '../../device/driver.js';
+import type { FlushReason } from '../../device/framer.js';
+import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
+import { WorkerBacklog } from './worker-backlog.js';
+import { type DecodeEntry, packBatch } from './worker-batch.js';
+import { WorkerCommands } from './worker-commands.js';
+import { thrownInWorker, WorkerCrash } from './worker-crash.js';
+import type { DecodedMessage, FromWorker, Result, ToWorker, WorkerSetup } from './worker-protocol.js';
+import { WorkerPulse } from './worker-pulse.js';
+import { WorkerThread } from './worker-thread.js';
+import { portable } from './worker-values.js';
+import { WorkerWaits } from './worker-waits.js';
+import { WorkerWatch } from './worker-watch.js';
+
+/** Bytes not decoded at which the owner should stop pushing: see `whenRoom`. */
+export const WORKER_BACKLOG = 128 * 1024;
+
+/** What runs in the Worker. */
+const ENTRY = new URL('./decode-worker.js', import.meta.url);
+const HANG_MS = 2000;
+/** Loading a driver on a loaded board takes its time. */
+const START_MS = 10_000;
+const HEAP_MB = 64;
+const MAX_JUNK_BYTES = 1024;
+const MAX_REASON_CHARS = 200;
+const NO_BYTES = Buffer.alloc(0);
+const NO_STATS: DecoderStats = { bytesIn: 0, frames: 0, readings: 0, junk: new Map() };
+
+export interface WorkerDecoderOptions extends Pick<WorkerSetup, 'driver' | 'options' | 'framing'> {
+  /** Of the device: names the Worker. */
+  readonly id: string;
+  readonly out: DecodeSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly flag: ConnectionFlag;
+  /** Called once if the Worker ends by itself, hangs or crashes, when its last results have been handed out. */
+  readonly onCrash: (crash: WorkerCrash) => void;
+  /** The one before, that has crashed: what it had not decoded is decoded here first. */
+  readonly previous?: WorkerDecoder | undefined;
+  /** ms without progress after which the Worker is terminated. Default 2000. */
+  readonly hangMs?: number;
+  /** MB of heap (old generation). Default 64. */
+  readonly heapMb?: number;
+}
+
+/** `ending`: crashed, and what it has still sent is being taken in. */
+type State = 'idle' | 'starting' | 'ready' | 'ending' | 'crashed' | 'closed';
+
+export class WorkerDecoder implements DecodeHost {
+  /** The Worker has its own timers. */
+  readonly held = 0;
+  readonly gapMs = undefined;
+  readonly settleMs = undefined;
+  readonly hasUnsettled = false;
+  readonly #options: WorkerDecoderOptions;
+  readonly #backlog = new WorkerBacklog();
+  readonly #pulse = new WorkerPulse();
+  readonly #watch: WorkerWatch;
+  readonly #commands = new WorkerCommands();
+  readonly #waits = new WorkerWaits(() => this.#state === 'crashed' || this.#state === 'closed');
+  #state: State = 'idle';
+  #thread: WorkerThread<ToWorker, FromWorker> | undefined;
+  #startTimer: Timer | undefined;
+  #crash: WorkerCrash | undefined;
+  #isSendDue = false;
+  #lastWall = 0;
+  #stats = NO_STATS;
+  #lostBytes = 0;
+
+  constructor(options: WorkerDecoderOptions) {
+    this.#options = options;
+    const { clock, hangMs = HANG_MS, previous } = options;
+    this.#watch = new WorkerWatch({
+      clock,
+      pulse: this.#pulse,
+      hangMs,
+      owes: () => this.#backlog.isOut || this.#commands.size > 0,
+      rss: () => process.memoryUsage.rss(),
+      onHung: (why) => this.#fail(new WorkerCrash(`the driver makes ${why}: terminated`)),
+    });
+    for (const entry of previous?.state === 'crashed' ? previous.#backlog.drain() : []) this.#add(entry);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get stats(): DecoderStats {
+    return this.#stats;
+  }
+
+  /** Bytes pushed and neither decoded nor lost. The owner keeps it near WORKER_BACKLOG by waiting for `whenRoom`. */
+  get backlog(): number {
+    return this.#backlog.bytes;
+  }
+
+  /** Bytes that the Worker was at when it crashed, or that waited when it was closed. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
+  /** Never throws: bytes for a Worker that has crashed wait for the next one. */
+  push(bytes: Buffer, at: number, wall: number): void {
+    this.#add({ act: 'push', bytes, at, wall });
+  }
+
+  flush(reason: FlushReason): void {
+    this.#act(reason);
+  }
+
+  settle(): void {
+    this.#act('settle');
+  }
+
+  /** Rejects with a WorkerCrash if the Worker crashes before it has answered. */
+  encodeCommand(command: DriverCommand): Promise<EncodedCommand> {
+    if (this.#state === 'closed') return Promise.resolve(NOT_SENT);
+    if (this.#crash) return Promise.reject(this.#crash);
+    const { message, encoded } = this.#commands.add(command);
+    this.#start();
+    if (this.#state === 'ready') this.#post(message, []);
+    return encoded;
+  }
+
+  /** The Worker answers for the command, as one that nobody waits for. */
+  cancelAnswer(): void {
+    if (this.#state === 'ready') this.#post({ kind: 'cancel' }, []);
+  }
+
+  /** Resolves when the backlog is below WORKER_BACKLOG. */
+  whenRoom(signal?: AbortSignal): Promise<WorkerWait> {
+    return this.#waits.until(() => this.#backlog.bytes < WORKER_BACKLOG, signal);
+  }
+
+  /** Resolves when all that was pushed before this call is decoded and handed out. */
+  whenIdle(signal?: AbortSignal): Promise<WorkerWait> {
+    const { added } = this.#backlog;
+    return this.#waits.until(() => this.#backlog.gone >= added, signal);
+  }
+
+  /**
+   * Ends the Worker, at once, whatever it does. Idempotent. Resolves when its thread has ended, or after 1 s. One that has crashed
+   * need not be closed; if it is, it leaves nothing to a next one.
+   */
+  async close(): Promise<void> {
+    if (this.#state !== 'closed') {
+      this.#state = 'closed';
+      this.#lostBytes += this.#backlog.bytes;
+      this.#backlog.drain();
+      this.#commands.closeAll(NOT_SENT);
+      this.#waits.wake();
+    }
+    await this.#end();
+  }
+
+  #act(act: 'gap' | 'end' | 'settle'): void {
+    if (this.#state === 'idle' && this.#backlog.isEmpty) return; // nothing to end
+    const { clock } = this.#options;
+    this.#add({ act, bytes: NO_BYTES, at: clock.now(), wall: clock.wall() });
+  }
+
+  #add(entry: DecodeEntry): void {
+    if (this.#state === 'closed') {
+      this.#lostBytes += entry.bytes.length;
+      return;
+    }
+    this.#backlog.add(entry);
+    if (entry.act === 'push') this.#pulse.countPush();
+    this.#start();
+    this.#sendSoon();
+  }
+
+  /** Chunks that come in the same turn travel together. */
+  #sendSoon(): void {
+    if (this.#state !== 'ready' || this.#isSendDue || this.#backlog.isOut) return;
+    this.#isSendDue = true;
+    queueMicrotask(() => {
+      this.#isSendDue = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    if (this.#state !== 'ready') return;
+    const entries = this.#backlog.sendable();
+    if (entries === undefined) return;
+    const batch = packBatch(entries, this.#options.clock.now());
+    this.#post(batch, [batch.bytes]);
+  }
+
+  #post(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
+    this.#thread?.post(message, transfer);
+    this.#watch.start();
+  }
+
+  #start(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'starting';
+    try {
+      this.#thread = this.#makeThread();
+    } catch (error) {
+      // Options that cannot be cloned. Told later, as every crash is: whoever pushes does not expect it now.
+      const crash = new WorkerCrash(`cannot start the device's Worker: ${messageOf(error)}`, { cause: error });
+      queueMicrotask(() => this.#fail(crash));
+      return;
+    }
+    this.#startTimer = this.#options.clock.after(START_MS, () => {
+      this.#fail(new WorkerCrash(`the driver did not load within ${START_MS / 1000} s: terminated`));
+    });
+  }
+
+  #makeThread(): WorkerThread<ToWorker, FromWorker> {
+    const { id, clock, log, driver, options, framing, flag, heapMb = HEAP_MB } = this.#options;
+    const memory = { pulse: this.#pulse.buffer, flag: flag.buffer };
+    const setup: WorkerSetup = { driver, options: portable(options), framing: portable(framing), ...memory };
+    return new WorkerThread<ToWorker, FromWorker>({
+      id,
+      kind: 'decode',
+      entry: ENTRY,
+      clock,
+      log,
+      setup,
+      heapMb,
+      onMessage: (message) => this.#onMessage(message),
+      onFailure: (crash) => this.#fail(crash),
+    });
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (this.#state === 'closed' || this.#state === 'crashed') return;
+    switch (message.kind) {
+      case 'ready':
+        this.#onReady();
+        break;
+      case 'decoded':
+        this.#onDecoded(message);
+        break;
+      case 'encoded':
+      case 'answered':
+        this.#commands.take(message);
+        break;
+      case 'crashed':
+        this.#fail(thrownInWorker(message));
+        break;
+    }
+  }
+
+  #onReady(): void {
+    this.#startTimer?.cancel();
+    if (this.#state !== 'starting') return;
+    this.#state = 'ready';
+    for (const message of this.#commands.messages) this.#post(message, []);
+    this.#send();
+  }
+
+  #onDecoded({ upTo, bytes, results, stats }: DecodedMessage): void {
+    const lines = Buffer.from(bytes);
+    this.#stats = stats;
+    try {
+      for (const result of results) this.#handOut(result, lines);
+    } catch (error) {
+      // A bug of ours rather than the driver's; in a message handler nobody else would catch it.
+      this.#fail(new WorkerCrash(`readings could not be handed out: ${messageOf(error)}`, { cause: error }));
+    }
+    if (upTo > 0) {
+      this.#lastWall = this.#backlog.entry(upTo - 1)?.wall ?? this.#lastWall;
+      this.#backlog.through(upTo);
+    }
+    this.#send();
+    this.#waits.wake();
+  }
+
+  #handOut(result: Result, bytes: Buffer): void {
+    const { out } = this.#options;
+    if (result.kind === 'readings') {
+      const wall = this.#backlog.entry(result.entry)?.wall ?? this.#lastWall;
+      out.readings({ bytes, bounds: Array.from(result.bounds) }, wall);
+    } else out.junk(result.reason, bytes.subarray(result.start, result.end), result.droppedBytes);
+  }
+
+  /** The first one counts: what follows it are its consequences, up to the thread's exit. */
+  #fail(crash: WorkerCrash): void {
+    if (this.#state !== 'starting' && this.#state !== 'ready') return;
+    this.#state = 'ending';
+    this.#crash = crash;
+    void this.#end().then(() => this.#tellCrash(crash));
+  }
+
+  async #end(): Promise<void> {
+    this.#watch.stop();
+    this.#startTimer?.cancel();
+    await this.#thread?.end();
+  }
+
+  #tellCrash(crash: WorkerCrash): void {
+    if (this.#state === 'ending') {
+      this.#state = 'crashed';
+      this.#reportLost(crash);
+    }
+    this.#commands.rejectAll(crash);
+    this.#waits.wake();
+    if (this.#state === 'crashed') this.#options.onCrash(crash);
+  }
+
+  /** The chunk that the Worker was at is not tried again: it may be what the driver crashes on. */
+  #reportLost(crash: WorkerCrash): void {
+    const lost = this.#backlog.lose(this.#pulse.at);
+    if (lost === undefined || lost.bytes.length === 0) return;
+    this.#lostBytes += lost.bytes.length;
+    const head = Buffer.from(lost.bytes.subarray(0, MAX_JUNK_BYTES));
+    this.#options.out.junk(
+      `crashed: ${crash.message}`.slice(0, MAX_REASON_CHARS),
+      head,
+      lost.bytes.length - head.length,
+    );
+  }
+}
+
+const NOT_SENT: EncodedCommand = { ok: false, reason: 'not sent: the device is being closed' };

@@ -1,0 +1,46 @@
+// The last wait of an ending gateway that has a disk to leave things to: for the broker to acknowledge what it has been sent,
+// but only until a set time, and not long for a broker that is away.
+
+import type { Clock, Timer } from '../core/clock.js';
+
+/** How long a broker that is away is waited for, ms. */
+const AWAY_GRACE_MS = 1000;
+
+export class LastWait {
+  /** Monotonic ms. */
+  endsAt = Number.POSITIVE_INFINITY;
+  readonly #clock: Clock;
+  readonly #whenIdle: (signal: AbortSignal) => Promise<unknown>;
+  readonly #timers: Timer[] = [];
+  #giveUp: (() => void) | undefined;
+
+  /** `whenIdle` resolves when everything is acknowledged, or `signal` aborts. */
+  constructor(clock: Clock, whenIdle: (signal: AbortSignal) => Promise<unknown>) {
+    this.#clock = clock;
+    this.#whenIdle = whenIdle;
+  }
+
+  /** Waits, once. */
+  async run(isBrokerThere: boolean, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const over = new AbortController();
+    const giveUp = (): void => over.abort();
+    this.#giveUp = giveUp;
+    if (Number.isFinite(this.endsAt)) this.#giveUpIn(Math.max(0, this.endsAt - this.#clock.now()));
+    if (!isBrokerThere) this.brokerGone();
+    signal.addEventListener('abort', giveUp, { once: true });
+    await this.#whenIdle(over.signal);
+    signal.removeEventListener('abort', giveUp);
+    this.#giveUp = undefined;
+    for (const timer of this.#timers) timer.cancel();
+  }
+
+  /** The session is lost: what it has not acknowledged by now waits for another one. */
+  brokerGone(): void {
+    if (this.#giveUp !== undefined) this.#giveUpIn(AWAY_GRACE_MS);
+  }
+
+  #giveUpIn(ms: number): void {
+    this.#timers.push(this.#clock.after(ms, () => this.#giveUp?.()));
+  }
+}

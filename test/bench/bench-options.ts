@@ -1,0 +1,42 @@
+// The arguments of `npm run bench -- ...`.
+
+import { parseArgs } from 'node:util';
+
+export const USAGE = `npm run bench -- [options]
+  --list            the workloads and systems
+  --only a,b        only these workloads
+  --systems a,b     only systems whose names contain one of these (ferrule, socat, mqtt.js, node-red, bare)
+  --seconds N       length of the measured part of each workload (default: 10)
+  --json FILE       where the results go (default: ferrule-bench.json in the system's folder for temporary files)
+  --profile         take a profile of Ferrule under each workload, and print where its time went`;
+
+export interface BenchOptions {
+  readonly isList: boolean;
+  readonly isProfile: boolean;
+  readonly seconds: number;
+  readonly only: readonly string[] | undefined;
+  readonly systems: readonly string[] | undefined;
+  readonly json: string | undefined;
+}
+
+/** Throws an Error whose message says what is wrong. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      list: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      systems: { type: 'string' },
+      seconds: { type: 'string', default: '10' },
+      json: { type: 'string' },
+    },
+  });
+  const seconds = Number(values.seconds);
+  if (!(seconds >= 1 && seconds <= 60)) throw new Error(`--seconds: expected 1 to 60, got ${values.seconds}`);
+  return {
+    ...{ isList: values.list, isProfile: values.profile, seconds, json: values.json },
+    only: values.only?.split(','),
+    systems: values.systems?.toLowerCase().split(','),
+  };
+}

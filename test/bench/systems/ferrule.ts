@@ -1,0 +1,37 @@
+// The built product, as users run it: `ferrule run -c FILE`, with every default that the bench has no reason to change.
+
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type CommandLine, type DeviceLink, LISTENER, type Setup, type System } from '../system.js';
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+
+export const ferrule: System = {
+  name: 'ferrule',
+  unfit: () => undefined,
+  prepare(setup): CommandLine {
+    const file = path.join(setup.dir, 'ferrule.yaml');
+    writeFileSync(file, JSON.stringify(configOf(setup), null, 1)); // JSON is YAML too
+    const profile = setup.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${setup.profileDir}`];
+    return { command: process.execPath, args: [...profile, MAIN, 'run', '-c', file] };
+  },
+};
+
+function configOf({ brokerPort, qos, links, listen }: Setup): object {
+  const devices = links.map((link, n) => [`d${n}`, { driver: 'lines', link: linkOf(link) }]);
+  const hub = listen && {
+    driver: 'lines',
+    link: { type: 'tcp-listen', port: listen.port, max_connections: listen.connections },
+  };
+  return {
+    gateway: { id: 'bench' },
+    mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, qos },
+    http: { listen: '127.0.0.1:0' }, // the default port may be in use by another gateway of this machine
+    devices: { ...Object.fromEntries(devices), ...(hub && { [LISTENER]: hub }) },
+  };
+}
+
+function linkOf(link: DeviceLink): string {
+  return link.type === 'tcp' ? `tcp://127.0.0.1:${link.port}` : `serial:${link.path}?baud_rate=115200`;
+}

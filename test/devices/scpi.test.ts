@@ -1,0 +1,124 @@
+import test from 'ava';
+import scpi from '../../devices/scpi.js';
+import { decodeAll, decoderOf, driverContract } from '../contracts/driver.js';
+import { CollectingSink } from '../support/collecting-sink.js';
+import { driverFixture } from '../support/driver-fixture.js';
+
+const stream = driverFixture('scpi.txt');
+const options = {
+  readings: { voltage: 'MEAS:VOLT?', current: 'MEAS:CURR?' },
+  set: { voltage: 'VOLT {value}', constructor: 'X {value}' },
+  every: 1000,
+};
+
+driverContract(scpi, { name: 'scpi.txt', stream, options });
+
+test('a poll gives a reading by channel; an error in the queue goes along; what is no number is null', (t) => {
+  const { objects, reasons } = decodeAll(scpi, [stream], options);
+  t.deepEqual(objects, [
+    { voltage: 5.00123, current: 0.12 },
+    { voltage: 5.00119, current: null },
+    { voltage: 4.99, current: 0.12, error: '-113,"Undefined header; VOLTT"' },
+    { voltage: 'CV; on', current: 0 },
+  ]);
+  t.deepEqual(reasons, ['rejected: nobody has asked: garbled', 'rejected: 1 values, expected 2']);
+});
+
+test('a poll begins with the error queue, so that no answer to it is taken for one to a command', (t) => {
+  const given = scpi.options.parse(options);
+  t.deepEqual(
+    scpi.poll?.(given).map(({ payload, everyMs }) => [Buffer.from(payload).toString(), everyMs]),
+    [['SYST:ERR?;:MEAS:VOLT?;:MEAS:CURR?', 1000]],
+  );
+  t.deepEqual(scpi.poll?.(scpi.options.parse({})), []);
+});
+
+interface Exchange {
+  readonly verb?: 'set' | 'get';
+  readonly channel?: string;
+  readonly payload?: string;
+  /** What the instrument sends. */
+  readonly says?: string;
+  readonly check?: 'complete';
+}
+
+/** Sends a command and lets the instrument talk. */
+async function exchange({ verb = 'set', channel, payload = '', says = '', check }: Exchange) {
+  const sink = new CollectingSink();
+  const decoder = decoderOf(scpi, sink, { ...options, ...(check && { check }) });
+  const command = { verb, payload: Buffer.from(payload), ...(channel !== undefined && { channel }) };
+  const encoded = decoder.encodeCommand(command);
+  if (!encoded.ok) return { refused: encoded.reason };
+  decoder.push(Buffer.from(says));
+  decoder.cancelAnswer();
+  return { lines: encoded.payloads.join(''), answer: await encoded.answer, readings: sink.objects };
+}
+
+const POLLED = '0,"No error";5;1\n';
+const polledReading = { voltage: 5, current: 1 };
+
+test('a command is followed by a look at the error queue, and confirmed by it', async (t) => {
+  t.deepEqual(await exchange({ payload: 'OUTP ON', says: `${POLLED}0,"No error"\n` }), {
+    lines: 'OUTP ON\nSYST:ERR?\n',
+    answer: { ok: true },
+    readings: [polledReading],
+  });
+});
+
+test('a question mark within quotes makes no query', async (t) => {
+  t.like(await exchange({ payload: 'DISP:TEXT "ready?"' }), { lines: 'DISP:TEXT "ready?"\nSYST:ERR?\n' });
+});
+
+test('a command that the instrument refuses is an error in its own words', async (t) => {
+  const { answer } = await exchange({ payload: 'OUTPP ON', says: '-113,"Undefined header"\r\n' });
+  t.deepEqual(answer, { ok: false, reason: 'the instrument says: -113,"Undefined header"' });
+});
+
+test('check: complete waits for *OPC?', async (t) => {
+  const done = await exchange({ payload: '*RST', says: '1\n', check: 'complete' });
+  t.deepEqual(done, { lines: '*RST\n*OPC?\n', answer: { ok: true }, readings: [] });
+});
+
+test('a query gives its answer as data and as a reading', async (t) => {
+  const { answer, readings, lines } = await exchange({ payload: 'MEAS:VOLT? MAX', says: `${POLLED}+1.25E+1\n7\n` });
+  t.is(lines, 'MEAS:VOLT? MAX\n');
+  t.deepEqual(answer, { ok: true, data: { query: 'MEAS:VOLT? MAX', value: 12.5 } });
+  t.deepEqual(readings, [polledReading, { query: 'MEAS:VOLT? MAX', value: 12.5 }]);
+  const several = await exchange({ payload: '*IDN?;:SYST:ERR?', says: 'ACME,PS-1,0,1.0;0,"No error"\n' });
+  t.deepEqual(several.answer, {
+    ok: true,
+    data: { query: '*IDN?;:SYST:ERR?', value: ['ACME,PS-1,0,1.0', '0,"No error"'] },
+  });
+});
+
+test('set/<channel> fills in the template, get reads by channel', async (t) => {
+  t.like(await exchange({ channel: 'voltage', payload: '12.5 $&', says: '0,"No error"\n' }), {
+    lines: 'VOLT 12.5 $&\nSYST:ERR?\n',
+    answer: { ok: true },
+  });
+  t.deepEqual(await exchange({ verb: 'get', says: '5;1\n' }), {
+    lines: 'MEAS:VOLT?;:MEAS:CURR?\n',
+    answer: { ok: true, data: polledReading },
+    readings: [polledReading],
+  });
+  t.like(await exchange({ verb: 'get', channel: 'current', says: '9.9E37\n' }), {
+    answer: { ok: true, data: { current: null } },
+  });
+});
+
+test('what cannot be meant is refused with the way out', async (t) => {
+  const reasons: readonly [Exchange, RegExp][] = [
+    [{ payload: '' }, /payload is empty/],
+    [{ payload: 'A\nB' }, /several lines/],
+    [{ channel: 'power', payload: '1' }, /no channel "power" in options.set; it has: voltage/],
+    [{ channel: 'toString', payload: '1' }, /no channel "toString"/],
+    [{ channel: 'voltage' }, /payload is empty/],
+    [{ verb: 'get', channel: 'power' }, /nothing to read: options.readings has voltage, current/],
+  ];
+  for (const [given, reason] of reasons) t.regex((await exchange(given)).refused ?? '', reason);
+});
+
+test('bad options are told', (t) => {
+  const bad = [{ readings: { v: 'MEAS:VOLT' } }, { readings: { v: 'A?;B?' } }, { set: { v: 'VOLT 5' } }, { every: -1 }];
+  for (const given of bad) t.false(scpi.options.safeParse(given).success, JSON.stringify(given));
+});

@@ -1,0 +1,193 @@
+// Devices that answer commands: one command is in flight until the device has answered, or cannot any more.
+
+import test from 'ava';
+import { answeringDriver } from '../support/answering-driver.js';
+import { command, type GroupRig, type GroupRigOptions, groupRig } from '../support/group-rig.js';
+
+async function online(options: GroupRigOptions = {}): Promise<GroupRig> {
+  const rig = groupRig({ driver: answeringDriver, ...options });
+  await rig.settle();
+  return rig;
+}
+
+async function sent(rig: GroupRig, text = 'go', more: Parameters<typeof command>[0] = {}): Promise<string> {
+  const set = command({ payload: Buffer.from(text), ...more });
+  rig.device.deliver(set);
+  await rig.settle();
+  return set.transaction;
+}
+
+function lastWords(rig: GroupRig, transaction: string): string | undefined {
+  return rig.relay.responses(transaction).at(-1)?.error;
+}
+
+test('a command is in flight until the device has answered, and gets the data of the answer', async (t) => {
+  const rig = await online();
+  const transaction = await sent(rig);
+  t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'sent']);
+  rig.far.send('21.5\nACK done\n22\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'sent', 'ok']);
+  t.deepEqual(rig.relay.responses(transaction).at(-1)?.data, { said: 'done' });
+  t.deepEqual(rig.relay.texts, ['{"text":"21.5"}', '{"text":"22"}'], 'the answer is no reading');
+  t.is(rig.device.counters.frames, 3);
+  await rig.end();
+});
+
+test('an answer that is a reading too is published, and confirmed without data', async (t) => {
+  const rig = await online();
+  const transaction = await sent(rig);
+  rig.far.send('ACK! 5\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.responses(transaction).at(-1)?.data, { confirmed: true });
+  t.deepEqual(rig.relay.texts, ['{"text":"ACK! 5"}']);
+  t.is(rig.device.counters.frames, 1);
+  await rig.end();
+});
+
+test('a device that says no is told in its own words', async (t) => {
+  const rig = await online();
+  const transaction = await sent(rig);
+  rig.far.send('NAK lid open\n');
+  await rig.settle();
+  t.is(rig.relay.statuses(transaction).at(-1), 'error');
+  t.is(lastWords(rig, transaction), 'lid open');
+  t.deepEqual(rig.relay.texts, []);
+  await rig.end();
+});
+
+test('without a command in flight an answer is a reading like any other', async (t) => {
+  const rig = await online();
+  rig.far.send('ACK early\n');
+  const transaction = await sent(rig);
+  rig.far.send('ACK\nACK again\n');
+  await rig.settle();
+  t.is(rig.relay.statuses(transaction).at(-1), 'ok');
+  t.deepEqual(rig.relay.texts, ['{"text":"ACK early"}', '{"text":"ACK again"}']);
+  await rig.end();
+});
+
+test('the next command waits for the answer to the one before, and polls wait too', async (t) => {
+  const driver = { ...answeringDriver, poll: () => [{ payload: Buffer.from('POLL'), everyMs: 1000 }] };
+  const rig = await online({ driver });
+  const one = await sent(rig, 'one');
+  const two = await sent(rig, 'two');
+  await rig.clock.advance(3500);
+  t.deepEqual(rig.far.received.map(String), ['one\n']);
+  rig.far.send('ACK\n');
+  await rig.settle();
+  t.deepEqual(rig.far.received.map(String), ['one\n', 'two\n']);
+  rig.far.send('NAK no\n');
+  await rig.settle();
+  t.deepEqual(rig.far.received.map(String), ['one\n', 'two\n', 'POLL\n'], 'one poll, not three');
+  t.deepEqual([rig.relay.statuses(one).at(-1), rig.relay.statuses(two).at(-1)], ['ok', 'error']);
+  await rig.end();
+});
+
+test('a device that does not answer in time is an error, and its late answer is not the next one’s', async (t) => {
+  const rig = await online({ settings: { commands: { when_offline: 'refuse', max_hold: 1000, timeout: 200 } } });
+  const transaction = await sent(rig);
+  await rig.clock.advance(199);
+  t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'sent']);
+  await rig.clock.advance(1);
+  t.is(rig.relay.statuses(transaction).at(-1), 'error');
+  t.regex(
+    lastWords(rig, transaction) ?? '',
+    /^sent, but the device did not answer in time \(commands.timeout: 200 ms\)/,
+  );
+  rig.far.send('ACK late\n');
+  await rig.settle();
+  const next = await sent(rig);
+  t.deepEqual(rig.relay.statuses(next), ['accepted', 'sent']);
+  rig.far.send('ACK\n');
+  await rig.settle();
+  t.is(rig.relay.statuses(next).at(-1), 'ok');
+  t.deepEqual(rig.relay.texts, ['{"text":"ACK late"}']);
+  await rig.end();
+});
+
+test('a link that is lost before the answer is told; what waited behind is reported as not sent', async (t) => {
+  const rig = await online();
+  const flying = await sent(rig);
+  const waiting = await sent(rig);
+  rig.far.unplug();
+  await rig.settle();
+  t.is(lastWords(rig, flying), 'sent, but the link was lost before the device answered');
+  t.regex(lastWords(rig, waiting) ?? '', /^not sent/);
+  await rig.clock.advance(1000);
+  rig.far.send('ACK of the old one\n');
+  const next = await sent(rig);
+  t.deepEqual(rig.relay.statuses(next), ['accepted', 'sent']);
+  await rig.end();
+});
+
+test('a shutdown ends the wait for an answer, and sends nothing that nobody would hear the answer to', async (t) => {
+  const rig = await online();
+  const flying = await sent(rig);
+  const waiting = await sent(rig, 'second');
+  const raw = await sent(rig, 'raw', { verb: 'write' });
+  t.true((await rig.end()).ended);
+  t.is(lastWords(rig, flying), 'sent, but the device was closed before it answered');
+  t.regex(lastWords(rig, waiting) ?? '', /^not sent: the device is being closed/);
+  t.is(rig.relay.statuses(raw).at(-1), 'ok');
+  t.deepEqual(rig.far.received.map(String), ['go\n', 'raw']);
+  t.is(rig.clock.pending, 0);
+});
+
+test('not_after is judged when the turn of a command comes', async (t) => {
+  const rig = await online();
+  const one = await sent(rig, 'one');
+  const late = await sent(rig, 'late', { notAfter: rig.clock.wall() + 1000 });
+  const two = await sent(rig, 'two', { notAfter: rig.clock.wall() + 60_000 });
+  await rig.clock.advance(1001);
+  rig.far.send('ACK\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(one), ['accepted', 'sent', 'ok']);
+  t.deepEqual(rig.relay.statuses(late), ['accepted', 'expired']);
+  t.regex(lastWords(rig, late) ?? '', /its time was over 1 ms ago/);
+  t.deepEqual(rig.relay.statuses(two), ['accepted', 'sent']);
+  t.deepEqual(rig.far.received.map(String), ['one\n', 'two\n']);
+  await rig.end();
+});
+
+for (const [what, line] of [
+  ['confirm', 'bad answer'],
+  ['decode', 'bad reading'],
+]) {
+  test(`a driver that crashes in ${what} while a command waits: the command is told`, async (t) => {
+    const silent = { ...answeringDriver, create: () => crashIn(what) };
+    const rig = await online({ driver: silent });
+    const transaction = await sent(rig);
+    rig.far.send(`${line}\n`);
+    await rig.settle();
+    t.is(lastWords(rig, transaction), 'sent, but the driver crashed before the device answered');
+    t.is(rig.device.counters.crashes, 1);
+    await rig.clock.advance(1000);
+    t.is(rig.state, 'online');
+    await rig.end();
+  });
+}
+
+function crashIn(what: string | undefined) {
+  const crash = (): never => {
+    throw new Error('a bug');
+  };
+  const confirm = what === 'confirm' ? crash : () => undefined;
+  return { encode: () => Buffer.from('x'), confirm, decode: what === 'decode' ? crash : () => undefined };
+}
+
+test('a command of several parts that is lost on the way is not waited for', async (t) => {
+  const parts = {
+    ...answeringDriver,
+    create: () => ({ encode: () => [Buffer.from('a'), Buffer.from('b')], confirm: () => undefined }),
+  };
+  const rig = await online({ driver: parts });
+  rig.far.stall();
+  const transaction = await sent(rig);
+  rig.far.unplug();
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'error']);
+  t.regex(lastWords(rig, transaction) ?? '', /^not sent/);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});

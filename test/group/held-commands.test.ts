@@ -1,0 +1,148 @@
+// `commands.when_offline: hold`: commands for a device that is offline wait for it.
+
+import test from 'ava';
+import { MAX_HELD } from '../../src/group/held-commands.js';
+import { command, echoDriver, type GroupRig, type GroupRigOptions, groupRig } from '../support/group-rig.js';
+
+const HOLD = { commands: { when_offline: 'hold', max_hold: 10_000, timeout: 5000 } } as const;
+
+/** A device that is offline until `far.accept()`. */
+async function offline(options: GroupRigOptions = {}): Promise<GroupRig> {
+  const rig = groupRig({ settings: { ...HOLD, ...options.settings }, ...options });
+  await rig.settle();
+  rig.far.refuse('missing');
+  rig.far.unplug();
+  await rig.settle();
+  return rig;
+}
+
+async function comeBack(rig: GroupRig): Promise<void> {
+  rig.far.accept();
+  await rig.clock.advance(20);
+}
+
+function deliver(rig: GroupRig, text: string, more: Parameters<typeof command>[0] = {}): string {
+  const set = command({ payload: Buffer.from(text), ...more });
+  rig.device.deliver(set);
+  return set.transaction;
+}
+
+test('held commands are accepted at once and sent in order when the device is back, before it says anything', async (t) => {
+  const rig = await offline();
+  const held = ['a', 'b', 'c'].map((text) => deliver(rig, text));
+  t.deepEqual(rig.relay.responses(held[0] ?? '')[0]?.data, { held: true });
+  await rig.clock.advance(300);
+  t.deepEqual(rig.far.received, []);
+  await comeBack(rig);
+  t.deepEqual(rig.far.received.map(String), ['a\n', 'b\n', 'c\n']);
+  for (const transaction of held) t.deepEqual(rig.relay.statuses(transaction), ['accepted', 'sent', 'ok']);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});
+
+test('the hello of the driver goes before what was held', async (t) => {
+  const driver = { ...echoDriver, hello: () => [Buffer.from('HELLO')] };
+  const rig = await offline({ driver });
+  deliver(rig, 'held');
+  await comeBack(rig);
+  t.deepEqual(rig.far.received.map(String), ['HELLO\n', 'HELLO\n', 'held\n'], 'one hello per link');
+  await rig.end();
+});
+
+test('a held command expires when max_hold is over, or its own time if that is earlier', async (t) => {
+  const rig = await offline();
+  const first = deliver(rig, 'first');
+  const own = deliver(rig, 'own', { notAfter: rig.clock.wall() + 500 });
+  await rig.clock.advance(499);
+  t.deepEqual(rig.relay.statuses(own), ['accepted']);
+  await rig.clock.advance(1);
+  t.deepEqual(rig.relay.statuses(own), ['accepted', 'expired']);
+  await rig.clock.advance(9499);
+  const second = deliver(rig, 'second');
+  t.deepEqual(rig.relay.statuses(first), ['accepted']);
+  await rig.clock.advance(1);
+  t.deepEqual(rig.relay.statuses(first), ['accepted', 'expired']);
+  t.regex(rig.relay.responses(first).at(-1)?.error ?? '', /^not sent: .*max_hold/);
+  await comeBack(rig);
+  t.deepEqual(rig.far.received.map(String), ['second\n']);
+  t.is(rig.relay.statuses(second).at(-1), 'ok');
+  await rig.end();
+});
+
+test('a command whose time is over already expires and is not held', async (t) => {
+  const rig = await offline();
+  const late = deliver(rig, 'late', { notAfter: rig.clock.wall() - 1 });
+  await rig.clock.advance(0);
+  t.is(rig.relay.statuses(late).at(-1), 'expired');
+  await rig.end();
+});
+
+test(`the ${MAX_HELD + 1}st is refused; all that are held arrive, and live ones behind them`, async (t) => {
+  const rig = await offline();
+  for (let n = 0; n < MAX_HELD; n += 1) deliver(rig, String(n));
+  const over = deliver(rig, 'over');
+  t.deepEqual(rig.relay.statuses(over), ['error']);
+  t.regex(
+    rig.relay.responses(over)[0]?.error ?? '',
+    /offline and too many commands are held for it already \(100, or 1 MiB\)/,
+  );
+  await comeBack(rig);
+  deliver(rig, 'live');
+  await rig.settle();
+  t.deepEqual(
+    rig.far.received.map((line) => line.toString().trim()),
+    [...Array.from({ length: MAX_HELD }, (_, n) => String(n)), 'live'],
+  );
+  await rig.end();
+});
+
+test('a megabyte is held, not more', async (t) => {
+  const rig = await offline();
+  const [big, half] = ['x'.repeat(1024 * 1024), 'x'.repeat(512 * 1024)];
+  t.deepEqual(rig.relay.statuses(deliver(rig, `${big}x`)), ['error']);
+  t.deepEqual(rig.relay.statuses(deliver(rig, half)), ['accepted']);
+  t.deepEqual(rig.relay.statuses(deliver(rig, half)), ['accepted']);
+  t.deepEqual(rig.relay.statuses(deliver(rig, 'x')), ['error']);
+  await rig.end();
+});
+
+test('what is held is refused when the device is removed or the gateway ends', async (t) => {
+  const rig = await offline();
+  const held = deliver(rig, 'held');
+  rig.device.group.close('test');
+  t.deepEqual(rig.relay.statuses(held), ['accepted', 'error']);
+  t.is(rig.relay.responses(held).at(-1)?.error, 'not sent: the device is being closed');
+  const late = deliver(rig, 'late');
+  t.deepEqual(rig.relay.statuses(late), ['error']);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});
+
+test('commands that still waited when the link was lost are held too, before those that came later', async (t) => {
+  const rig = groupRig({ settings: HOLD });
+  await rig.settle();
+  rig.far.stall();
+  const writing = deliver(rig, 'writing');
+  const waiting = deliver(rig, 'waiting');
+  await rig.settle();
+  rig.far.refuse('missing');
+  rig.far.unplug();
+  const later = deliver(rig, 'later');
+  await rig.settle();
+  rig.far.release();
+  await comeBack(rig);
+  t.is(rig.relay.statuses(writing).at(-1), 'error', 'nobody knows how much of it has arrived');
+  t.deepEqual(rig.relay.statuses(waiting), ['accepted', 'sent', 'ok']);
+  t.deepEqual(rig.relay.statuses(later), ['accepted', 'sent', 'ok']);
+  t.deepEqual(rig.far.received.map(String), ['waiting\n', 'later\n']);
+  await rig.end();
+});
+
+test('an accepted connection never comes back: nothing is held for it', async (t) => {
+  const rig = groupRig({ settings: HOLD, reopens: false });
+  await rig.settle();
+  rig.far.unplug();
+  const set = deliver(rig, 'x');
+  t.deepEqual(rig.relay.statuses(set), ['error']);
+  await rig.end();
+});
