@@ -4,6 +4,7 @@
 //   config -> plans (driver + options per device) -> registry, uplink, commands -> one group per device
 
 import { randomUUID } from 'node:crypto';
+import { changedSections } from './config/changed-sections.js';
 import { type ConfigOrigin, describeChanges, deviceOrigin, PLAIN_ORIGIN } from './config/config-origin.js';
 import type { LinkConfig } from './config/link-schema.js';
 import { formatLink } from './config/link-string.js';
@@ -31,9 +32,10 @@ import { Presence } from './core/presence.js';
 import { type ShutdownReport, ThreadRegistry } from './core/thread-registry.js';
 import type { DownMessage, TapMode } from './device/message.js';
 import type { PlannedDevice } from './device/plan-devices.js';
-import { deviceFigures } from './group/device-figures.js';
+import type { WhileCritical } from './group/device-context.js';
 import { type DeviceChanges, type DeviceGroup, DeviceSet, hasPeers } from './group/device-set.js';
 import { ServerManager } from './group/server-manager.js';
+import { gatherFigures } from './http/gateway-figures.js';
 import type { GatewayFigures } from './http/gateway-view.js';
 import { HttpDoor } from './http/http-door.js';
 import { sessionOptions, spoolOptions } from './uplink/config-options.js';
@@ -41,8 +43,8 @@ import { type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-brok
 import { makeTopics, type Topics } from './uplink/topics.js';
 import { Uplink } from './uplink/uplink.js';
 
-/** How much of a shutdown the broker has to take what is queued; then the rest goes to the disk, and goodbye is said. */
-const UPLINK_SHARE = 0.75;
+/** How much of a shutdown the broker has to take what is queued: three quarters, but what follows needs its time, ms. */
+const UPLINK_SHARE = { most: 0.75, least: 0.25, reserveMs: 1500 };
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -54,6 +56,8 @@ export interface GatewayOptions {
   readonly version: string;
   /** What only the process around the gateway can do. */
   readonly process?: ProcessControls;
+  /** Runs a command that must not be cut short by an update. */
+  readonly whileCritical?: WhileCritical | undefined;
 }
 
 /** How the gateway ended. */
@@ -106,6 +110,7 @@ export class Gateway {
       registry: this.registry,
       relay: this.#uplink.relay,
       uplink: this.#presence,
+      whileCritical: options.whileCritical,
     });
     this.#http = new HttpDoor({
       clock,
@@ -174,7 +179,7 @@ export class Gateway {
   /** The coordinated shutdown: devices first, then the uplink, under one deadline. Never rejects; idempotent. */
   async stop(reason: string): Promise<GatewayReport> {
     const { shutdown_deadline } = this.#config.gateway;
-    this.#uplink.finishBy(this.#options.clock.now() + shutdown_deadline * UPLINK_SHARE);
+    this.#uplink.finishBy(this.#options.clock.now() + uplinkShareMs(shutdown_deadline));
     const report = await this.registry.shutdown(shutdown_deadline, reason);
     const undelivered = this.#uplink.leftovers();
     this.#inventory.close();
@@ -185,11 +190,10 @@ export class Gateway {
 
   async #start(): Promise<void> {
     const { devices, config } = this.#options;
-    await this.#http.apply(config.http);
     for (const device of devices) this.#subscribe(device);
     this.#publishInfo();
     this.#uplink.start();
-    await this.#set.apply(devices);
+    await Promise.all([this.#http.apply(config.http), this.#set.apply(devices)]);
     this.#isStarted = true;
     this.#inventory.flush();
   }
@@ -259,18 +263,8 @@ export class Gateway {
   }
 
   #figures(): GatewayFigures {
-    return {
-      version: this.#options.version,
-      isReady: this.healthReport().ready,
-      devices: Object.entries(this.#config.devices).map(([name, { enabled }]) => {
-        const device = this.#set.get(name);
-        const figures = device === undefined ? undefined : deviceFigures(device);
-        return { name, figures, isDisabled: !enabled, dropped: this.#uplink.dropped(name) };
-      }),
-      uplink: this.#uplink.figures,
-      spoolLimitBytes: this.#config.spool.max_size,
-      commands: this.#commands,
-    };
+    const parts = { config: this.#config, groups: this.#set, uplink: this.#uplink, commands: this.#commands };
+    return gatherFigures({ ...parts, version: this.#options.version, isReady: this.healthReport().ready });
   }
 
   #deviceHealth(name: string): DeviceHealth {
@@ -356,10 +350,10 @@ export class Gateway {
   }
 }
 
-/** The parts of the config that are read once, at the start. */
-function changedSections(before: Config, after: Config): string[] {
-  const sections = ['gateway', 'mqtt', 'spool', 'log', 'drivers_dir'] as const;
-  return sections.filter((section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]));
+/** How long the broker may take what is queued; then the rest goes to the disk, and goodbye is said. */
+function uplinkShareMs(deadlineMs: number): number {
+  const { most, least, reserveMs } = UPLINK_SHARE;
+  return Math.max(deadlineMs * least, Math.min(deadlineMs * most, deadlineMs - reserveMs));
 }
 
 /** Where a device is, without the settings. */

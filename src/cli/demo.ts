@@ -42,14 +42,23 @@ const BLINK = '{"blink":500}';
 
 /** Runs the demo until a signal; gives the exit code. A port that cannot be had is a usage error: it came with the command. */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const { port, out, err, plugTimes } = options;
+  const { port, err } = options;
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
     err('--port: expected a port, 0 to 65535');
     return EXIT.usage;
   }
+  const folder = await makeDemoFolder();
+  try {
+    return await runIn(folder, options);
+  } finally {
+    await folder.remove();
+  }
+}
+
+async function runIn(folder: DemoFolder, options: DemoOptions): Promise<number> {
+  const { port, out, err, plugTimes } = options;
   const clock = systemClock;
   const early: string[] = [];
-  const folder = await makeDemoFolder();
   const plant = await VirtualPlant.start({ clock, plugTimes, say: (line) => early.push(line) });
   const relay = new ViewRelay();
   const log = makeLineLog((line) => relay.log(line));
@@ -67,7 +76,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (code === EXIT.clean) out('stopped cleanly');
     return code;
   } finally {
-    await Promise.all([plant.close(), folder.remove()]);
+    await plant.close();
   }
 }
 

@@ -6,10 +6,11 @@ import { redact } from '../config/redact.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { SystemRoots } from '../device/ports.js';
-import { type Examination, type Finding, fail, ok, warn } from './doctor-finding.js';
+import { type Examination, fail, ok, warn } from './doctor-finding.js';
 import { examineClock, examineDisk, examineMemory, examineVersions } from './doctor-machine.js';
 import { examineGroups, examineLinks, examinePorts } from './doctor-ports.js';
 import { examineBroker, examineGateway } from './doctor-remote.js';
+import { reportLines, type Section } from './doctor-report.js';
 import { blackener } from './doctor-secrets.js';
 import { type TarFile, tarOf } from './doctor-tar.js';
 import { EXIT } from './exit-codes.js';
@@ -28,15 +29,8 @@ export interface DoctorOptions extends ConfigPlace, SystemRoots {
 /** Longest that reading the config may take, ms, and then each examination; they run side by side. Under 10 s in all. */
 const CONFIG_LIMIT_MS = 3000;
 const LIMIT_MS = 6500;
-const WIDTH = 10;
-const MARKS: Readonly<Record<Finding['level'], string>> = { ok: 'ok  ', info: '    ', warn: 'WARN', fail: 'FAIL' };
 
 type Step = readonly [area: string, examine: () => Examination | Promise<Examination>];
-
-/** What one step found. */
-interface Section extends Examination {
-  readonly area: string;
-}
 
 /** Runs the command; gives the exit code: 1 if something fails. */
 export function runDoctor(options: DoctorOptions): Promise<number> {
@@ -51,14 +45,11 @@ async function diagnose(options: DoctorOptions): Promise<number> {
   const { out, err, output, clock = systemClock } = options;
   const read = await readWithin(options, clock);
   const good = 'ok' in read && read.ok ? read : undefined;
-  const sections = await Promise.all([
-    ...[...machineSteps(options, clock), ...(good ? configSteps(good, options, clock) : [])].map((step) =>
-      run(step, clock),
-    ),
-  ]);
+  const steps = [...machineSteps(options, clock), ...(good ? configSteps(good, options, clock) : [])];
+  const sections = await Promise.all(steps.map((step) => run(step, clock)));
   const all = [configSection(read), ...sections];
   const blacken = good ? blackener(good.config, good.origin.secrets) : blackener({}, []);
-  const lines = report(all).map(blacken);
+  const lines = reportLines(all).map(blacken);
   for (const line of lines) out(line);
   const code = all.some(({ findings }) => findings.some(({ level }) => level === 'fail')) ? EXIT.leftovers : EXIT.clean;
   if (output === undefined) return code;
@@ -127,26 +118,6 @@ function within<Result>(work: Promise<Result>, limitMs: number, clock: Clock): P
     const timer = clock.after(limitMs, () => reject(new Error(`it took more than ${limitMs / 1000} s`)));
     work.then(resolve, reject).finally(() => timer.cancel());
   });
-}
-
-/** `ok   broker    mqtt://... lets us in`, further lines indented, the way out below an arrow. */
-function report(sections: readonly Section[]): string[] {
-  const indent = ' '.repeat(MARKS.ok.length + 2 + WIDTH);
-  const lines = sections.flatMap(({ area, findings }) =>
-    findings.flatMap(({ level, text, todo }) => {
-      const [first = '', ...more] = text.split('\n');
-      const head = `${MARKS[level]}  ${area.padEnd(WIDTH)}${first}`;
-      return [head, ...more.map((line) => indent + line), ...(todo === undefined ? [] : [`${indent}-> ${todo}`])];
-    }),
-  );
-  return [...lines, summary(sections.flatMap(({ findings }) => findings))];
-}
-
-function summary(findings: readonly Finding[]): string {
-  const count = (wanted: Finding['level']): number => findings.filter(({ level }) => level === wanted).length;
-  const [failed, warned] = [count('fail'), count('warn')];
-  if (failed + warned === 0) return 'all is well';
-  return `${failed} ${failed === 1 ? 'thing does' : 'things do'} not work, ${warned} to look at`;
 }
 
 function filesOf(sections: readonly Section[], lines: readonly string[], blacken: (text: string) => string): TarFile[] {

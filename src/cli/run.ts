@@ -37,7 +37,7 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   try {
     const service = await openService(place, log);
     const lock = await UpdateLock.open({ env: place.env, log });
-    const gateway = await startGateway(live, log, service);
+    const gateway = await startGateway(live, log, service, lock);
     service.ready(gateway, () => busyLimitMs(live.current.config));
     return await untilStopped(
       heldFromUpdates(gateway, lock),
@@ -62,7 +62,12 @@ function openService({ env }: ConfigPlace, log: Log): Promise<ServiceNotify> {
   return ServiceNotify.open({ env, clock: systemClock, log, monotonicUs, pid: process.pid });
 }
 
-async function startGateway(live: LiveConfig, log: DaemonLog, service: ServiceNotify): Promise<Gateway> {
+async function startGateway(
+  live: LiveConfig,
+  log: DaemonLog,
+  service: ServiceNotify,
+  lock: UpdateLock | undefined,
+): Promise<Gateway> {
   const { config, devices, origin } = live.current;
   // Both are needed to make each other: a request can only come once the gateway is there.
   const running: { gateway?: Gateway } = {};
@@ -79,6 +84,7 @@ async function startGateway(live: LiveConfig, log: DaemonLog, service: ServiceNo
     clock: systemClock,
     log,
     version,
+    whileCritical: lock && ((work) => lock.during(work)),
     process: {
       setLogLevel: (level) => log.setLevel(level),
       reload: () => service.reloading(() => reload(running.gateway, live, log)),

@@ -19,6 +19,7 @@ export function crossCheck(config: ParsedConfig, source: Source, realPath: RealP
     ...checkPeerSpace(config.devices, source),
     ...checkLinks(config.devices, source, realPath),
     ...checkTls(config.mqtt, source),
+    ...checkLogin(config.mqtt, source),
   ];
 }
 
@@ -114,6 +115,13 @@ function linkWords(link: LinkConfig): string {
 }
 
 type Mqtt = ParsedConfig['mqtt'];
+
+/** MQTT 3.1.1 forbids a password without a user name, and mqtt.js does for every version. */
+function checkLogin({ url, username, password }: Mqtt, source: Source): Problem[] {
+  const isNamed = username !== undefined || (URL.canParse(url) && new URL(url).username !== '');
+  if (password === undefined || isNamed || url === 'embedded') return [];
+  return [problemAt(source, ['mqtt', 'password'], '', 'needs a user name: mqtt.username')];
+}
 
 const TLS_KEYS = ['ca', 'cert', 'key'] as const;
 

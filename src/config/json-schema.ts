@@ -2,7 +2,6 @@
 // `# yaml-language-server: $schema=ferrule.schema.json`). Made from the one schema, input side: what people may write.
 
 import { z } from 'zod';
-import { isNotYet } from './known-keys.js';
 import { configSchema, linkInputSchema } from './schema.js';
 
 type JsonSchema = z.core.JSONSchema.JSONSchema;
@@ -19,15 +18,10 @@ interface Node {
 }
 
 function adjust({ zodSchema, jsonSchema }: Node): void {
-  if (zodSchema instanceof z.ZodObject) dropNotYet(zodSchema, jsonSchema);
   if (zodSchema !== linkInputSchema) return;
   // The string form is turned into the object before the schema sees it, so only the object is known there.
   const { oneOf = [], description } = jsonSchema;
   for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
   const pattern = '^(/|serial:|usb:|tcp://|tcp-listen://|\\$\\{)';
   Object.assign(jsonSchema, { anyOf: [{ type: 'string', pattern }, ...oneOf], description });
-}
-
-function dropNotYet(schema: z.ZodObject, json: JsonSchema): void {
-  for (const [key, value] of Object.entries(schema.shape)) if (isNotYet(value)) delete json.properties?.[key];
 }

@@ -30,25 +30,13 @@ export function knownKeys(schema: z.core.$ZodType, path: ConfigPath, value: unkn
     return knownKeys(option, path, value);
   }
   const [key, ...rest] = path;
-  if (key === undefined) return bare instanceof z.ZodObject ? visibleKeys(bare) : [];
+  if (key === undefined) return bare instanceof z.ZodObject ? Object.keys(bare.shape) : [];
   if (bare instanceof z.ZodObject) {
     const next: z.core.$ZodType | undefined = bare.shape[String(key)];
     return next === undefined ? [] : knownKeys(next, rest, field(value, key));
   }
   if (bare instanceof z.ZodRecord) return knownKeys(bare.valueType, rest, field(value, key));
   return bare instanceof z.ZodArray ? knownKeys(bare.element, rest, field(value, key)) : [];
-}
-
-/** Keys of an object that this version honours. */
-export function visibleKeys(schema: z.ZodObject): string[] {
-  return Object.entries(schema.shape)
-    .filter(([, value]) => !isNotYet(value))
-    .map(([key]) => key);
-}
-
-/** Made by `notYet`: known to the contract, not to this version. */
-export function isNotYet(schema: z.core.$ZodType): boolean {
-  return z.globalRegistry.get(schema)?.notYet === true;
 }
 
 /** The value of `type` that chooses this alternative of a union. */

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { framingSchema } from './framing-schema.js';
-import { discriminator, isNotYet, unwrap } from './known-keys.js';
+import { discriminator, unwrap } from './known-keys.js';
 import { linkSchema } from './link-schema.js';
 import { configSchema, deviceSchema } from './schema.js';
 
@@ -37,7 +37,7 @@ function rows(schema: z.core.$ZodType, prefix: string): Row[] {
   const bare = unwrap(schema);
   if (!(bare instanceof z.ZodObject)) return [];
   return Object.entries(bare.shape)
-    .filter(([key, value]) => !(key === 'type' && prefix === '') && !isNotYet(value))
+    .filter(([key]) => !(key === 'type' && prefix === ''))
     .flatMap(([key, value]) => {
       const inner = rows(value, `${prefix}${key}.`);
       return inner.length > 0 && !isOptional(value) ? inner : [row(`${prefix}${key}`, value), ...inner];

@@ -219,6 +219,10 @@ const deviceShape = {
       timeout: duration({ min: 10, max: 600_000 })
         .prefault('5s')
         .describe('Time for the device to answer a command, where its driver reads answers'),
+      critical: z
+        .boolean()
+        .default(false)
+        .describe("true holds balena's update lock while a command is carried out, until the device has answered"),
     })
     .prefault({})
     .describe('How commands for the device are treated'),

@@ -127,12 +127,3 @@ export function sentence(text: string): { error: string; params: { sentence: tru
 export function orFalse<Schema extends z.ZodType>(schema: Schema) {
   return z.union([schema, z.literal(false)]);
 }
-
-/** A key of the config contract that this version does not know how to honour: said aloud instead of ignored. */
-export function notYet() {
-  return z
-    .unknown()
-    .optional()
-    .refine((value) => value === undefined, sentence('not in this version yet'))
-    .meta({ notYet: true });
-}

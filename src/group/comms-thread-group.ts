@@ -28,6 +28,7 @@ import {
   type ReceiveItem,
   type Tap,
   type UpItem,
+  type WhileCritical,
 } from './device-context.js';
 import type { Greeting } from './greeting.js';
 import { decodeHostMaker } from './make-decode-host.js';
@@ -60,6 +61,8 @@ export interface CommsThreadGroupOptions {
   readonly intensity?: RestartIntensity;
   /** Of the broker; needed for `on_uplink_lost`. */
   readonly absence?: UplinkAbsence;
+  /** For `commands.critical`; default: just runs the work. */
+  readonly whileCritical?: WhileCritical;
   /** Called when the manager has nothing left to do: a link that cannot be reopened is gone, or the group closes. */
   readonly onEnded?: () => void;
 }
@@ -196,6 +199,7 @@ export class CommsThreadGroup {
       },
       relay,
       settings,
+      whileCritical: this.#options.whileCritical ?? ((work) => work()),
       flag: new ConnectionFlag(),
       counters: this.counters,
       // Bounded by who puts: the receive thread bounds the bytes itself, and the markers between them must always fit.

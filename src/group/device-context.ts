@@ -129,10 +129,15 @@ export interface DeviceSettings {
     readonly max_hold: number;
     /** For the answer of a device whose driver reads answers. */
     readonly timeout: number;
+    /** Nothing from outside may cut a command short: see WhileCritical. */
+    readonly critical?: boolean;
   };
   /** Where framer and driver run; default inline. */
   readonly isolation?: 'inline' | 'worker';
 }
+
+/** Runs work that must not be cut short by an update of the software around us. */
+export type WhileCritical = <T>(work: () => Promise<T>) => Promise<T>;
 
 export interface DeviceContext {
   readonly id: string;
@@ -142,6 +147,7 @@ export interface DeviceContext {
   readonly log: Log;
   readonly relay: Relay;
   readonly settings: DeviceSettings;
+  readonly whileCritical: WhileCritical;
   readonly flag: ConnectionFlag;
   readonly counters: DeviceCounters;
   readonly received: MessageQueue<ReceiveItem>;

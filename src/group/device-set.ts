@@ -12,7 +12,7 @@ import type { DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
 import type { PlannedDevice } from '../device/plan-devices.js';
 import { CommsThreadGroup } from './comms-thread-group.js';
-import type { DeviceSettings } from './device-context.js';
+import type { DeviceSettings, WhileCritical } from './device-context.js';
 import { ServerManager } from './server-manager.js';
 import { UplinkAbsence } from './uplink-absence.js';
 
@@ -28,6 +28,8 @@ export interface DeviceSetOptions {
   readonly relay: Relay;
   /** Whether the broker is there: for devices with `on_uplink_lost`. */
   readonly uplink: Presence;
+  /** For devices with `commands.critical`. */
+  readonly whileCritical?: WhileCritical | undefined;
 }
 
 /** What `apply` did, by device name. */
@@ -126,9 +128,12 @@ export class DeviceSet {
   }
 
   #make({ config, plan }: PlannedDevice): DeviceGroup {
-    const { clock, log, registry, relay } = this.#options;
+    const { clock, log, registry, relay, whileCritical } = this.#options;
     const settings = settingsOf(config);
-    const shared = { id: plan.name, clock, log, registry, relay, plan, settings, absence: this.#absence };
+    const shared = {
+      ...{ id: plan.name, clock, log, registry, relay, plan, settings, absence: this.#absence },
+      ...(whileCritical && { whileCritical }),
+    };
     const { link } = plan;
     if (link.type === 'tcp-listen') return new ServerManager({ ...shared, listen: link });
     return new CommsThreadGroup({

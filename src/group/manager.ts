@@ -6,7 +6,6 @@
 //
 // While the group closes it keeps the link until the others have worked off what they have, and opens none any more.
 
-import { sleep } from '../core/clock.js';
 import { Lease } from '../core/lease.js';
 import type { GroupState } from '../core/lifecycle.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
@@ -17,6 +16,7 @@ import type { DeviceContext, ManagerItem } from './device-context.js';
 import { writeFailSafe } from './fail-safe.js';
 import { type Greeting, greet } from './greeting.js';
 import { type Ending, type Pause, Recovery } from './recovery.js';
+import { waitOut } from './retry-wait.js';
 import { SilenceWatch } from './silence-watch.js';
 
 const HOLDER = 'manager';
@@ -24,8 +24,6 @@ const HOLDER = 'manager';
 const LET_GO_MS = 1000;
 /** A link that was up for this long has worked, even if nothing came. */
 const WORKED_MS = 10_000;
-/** A hint that the device is back is not acted on sooner than this, ms: hints that never end must not spin. */
-const SHORTEST_RETRY_MS = 20;
 const NEVER = new AbortController().signal;
 /** A session greets its device itself. */
 const NO_GREETING: Greeting = { hello: [], polls: [] };
@@ -281,10 +279,11 @@ export class ManagerThread {
   /** Waits for the time of the next attempt, and answers its reason. Crashes on the way are counted and wait longer. */
   async #wait(first: Pause, stop: AbortSignal): Promise<string> {
     const { clock } = this.#ctx;
+    const parts = { ctx: this.#ctx, opener: this.#parts.opener, early: () => this.#early() };
     for (let pause = first; ; ) {
       const until = clock.now() + pause.delayMs;
       this.#nextRetryAt = clock.wall() + pause.delayMs;
-      const next = pause.delayMs === 0 ? (this.#early() ?? pause.reason) : await this.#waitOnce(pause, stop);
+      const next = pause.delayMs === 0 ? (this.#early() ?? pause.reason) : await waitOut(pause, parts, stop);
       this.#nextRetryAt = 0;
       if (typeof next === 'string') return next;
       const worse = this.#conclude(next);
@@ -292,32 +291,6 @@ export class ManagerThread {
       // A crash never shortens the wait that it falls into: what is parked would be tried at once.
       pause = next.why === 'crash' ? { ...worse, delayMs: Math.max(worse.delayMs, until - clock.now()) } : worse;
     }
-  }
-
-  /** Waits out a pause; ends early when the device may be back, a restart is asked for, or a thread crashes meanwhile. */
-  async #waitOnce({ delayMs, isWeather }: Pause, stop: AbortSignal): Promise<string | Ending> {
-    const { clock, managing } = this.#ctx;
-    const { opener } = this.#parts;
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    if (stop.aborted) end();
-    stop.addEventListener('abort', end, { once: true });
-    const waits = [sleep(clock, delayMs, over.signal).then(() => 'time to try again')];
-    if (isWeather && opener.changed) waits.push(this.#deviceChanged(opener.changed(over.signal), over.signal));
-    let next: string | Ending | undefined;
-    while (next === undefined) {
-      const woken = await Promise.race([...waits, managing.ready(over.signal)]);
-      next = woken === 'ready' ? this.#early() : woken;
-    }
-    over.abort();
-    stop.removeEventListener('abort', end);
-    return next;
-  }
-
-  async #deviceChanged(changed: Promise<void>, over: AbortSignal): Promise<string> {
-    await changed;
-    await sleep(this.#ctx.clock, SHORTEST_RETRY_MS, over);
-    return 'the device node has changed';
   }
 
   /** What messages that came during a wait mean for it; echoes of the link that has gone mean nothing. */

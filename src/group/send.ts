@@ -105,8 +105,10 @@ export class SendThread {
   }
 
   async #executeOrAnswer(command: Command, thread: Thread): Promise<void> {
+    const { settings, whileCritical } = this.#ctx;
     try {
-      await this.#execute(command, thread);
+      if (settings.commands.critical) await whileCritical(() => this.#execute(command, thread));
+      else await this.#execute(command, thread);
     } catch (error) {
       answer(this.#ctx, command, 'error', `the send thread crashed on this command: ${messageOf(error)}`);
       throw error;

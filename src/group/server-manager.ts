@@ -32,7 +32,7 @@ const LISTEN_BACKOFF = { firstMs: 250, maxMs: 30_000 };
 export interface ServerManagerOptions
   extends Pick<
     CommsThreadGroupOptions,
-    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity' | 'absence'
+    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity' | 'absence' | 'whileCritical'
   > {
   readonly listen: TcpListenLinkConfig;
 }
@@ -219,7 +219,7 @@ export class ServerManager {
   }
 
   #makeConnection(id: string, opener: LinkOpener): CommsThreadGroup {
-    const { clock, log, registry, relay, plan, settings, intensity, absence } = this.#options;
+    const { clock, log, registry, relay, plan, settings, intensity, absence, whileCritical } = this.#options;
     const connection: CommsThreadGroup = new CommsThreadGroup({
       id,
       clock,
@@ -232,6 +232,7 @@ export class ServerManager {
       reopens: false,
       ...(intensity && { intensity }),
       ...(absence && { absence }),
+      ...(whileCritical && { whileCritical }),
       ...(this.#isShared && { address: this.#options.id }),
       onEnded: () => void this.#bury(connection),
     });

@@ -5,7 +5,6 @@ import path from 'node:path';
 import { Document, isAlias, isMap, parseDocument } from 'yaml';
 import { serialLink, tcpLink } from '../config/link-schema.js';
 import { parseLink } from '../config/link-string.js';
-import { configSchema } from '../config/schema.js';
 import { messageOf } from '../core/errors.js';
 import { RigError } from './rig-error.js';
 
@@ -41,9 +40,8 @@ export class RigConfig {
     this.devices = namesIn(this.#document);
     this.base = this.#setGateway(options.dataDir);
     this.#setBroker(options.brokerUrl);
-    // The status page has one fixed port by default: two rigs would meet there. Asked first: not every version has it.
-    const canBeOff = configSchema.shape.http.safeParse(false).success;
-    if (canBeOff && !this.#document.has('http')) this.#document.set('http', false);
+    // The status page has one fixed port by default: two rigs would meet there.
+    if (!this.#document.has('http')) this.#document.set('http', false);
     const drivers = this.#document.get('drivers_dir');
     if (typeof drivers === 'string') this.#document.set('drivers_dir', path.resolve(options.cwd, drivers));
   }

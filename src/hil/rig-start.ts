@@ -53,66 +53,63 @@ export interface RigWorld {
 
 /** Starts a rig. See `rig` in hil.ts. */
 export async function startRig(options: RigOptions, world: Partial<RigWorld> = {}): Promise<Rig> {
-  const { clock = systemClock, openPty: open = openPty } = world;
-  const {
-    env = {},
-    seed = 1,
-    stopWithinMs = STOP_MS,
-    say = (line) => void process.stderr.write(`${line}\n`),
-  } = options;
   const endings = new Endings();
   try {
-    const dir = mkdtempSync(path.join(tmpdir(), RIG_FOLDER));
-    endings.add(() => rmSync(dir, { recursive: true, force: true }));
-    const broker = await startEmbeddedBroker({ port: 0 });
-    endings.add(() => broker.close());
-    const dataDir = path.join(dir, 'data');
-    const config = new RigConfig({ config: options.config, brokerUrl: broker.url, dataDir, cwd: process.cwd() });
-    writeFileSync(path.join(dir, CONFIG_FILE), config.text());
-
-    const timeline = new Timeline(clock);
-    const mailbox = new Mailbox(clock);
-    const listeners = new Set([(message: RigMessage) => mailbox.take(message)]);
-    endings.add(() => mailbox.close());
-    const client = await RigClient.connect({
-      url: broker.url,
-      base: config.base,
-      clock,
-      onPublish: (topic, payload) => tell(timeline, 'commanded', topic, payload),
-      onMessage: (message) => {
-        tell(timeline, 'published', message.topic, message.payload);
-        for (const listener of [...listeners]) listener(message);
-      },
-    });
-    endings.add(() => client.close());
-    const gateway = new RigGateway({
-      configFile: path.join(dir, CONFIG_FILE),
-      cwd: dir,
-      clock,
-      env,
-      onLine: (line) => logTo(timeline, line),
-    });
-    endings.add(() => gateway.stop(stopWithinMs));
-    await untilUp(gateway, mailbox);
-    const lines = new RigLines({ dir, clock, say, openPty: open });
-    return new Rig({
-      dir,
-      config,
-      gateway,
-      client,
-      mailbox,
-      timeline,
-      lines,
-      clock,
-      seed,
-      stopWithinMs,
-      listeners,
-      endings,
-    });
+    return await start(options, { clock: systemClock, openPty, ...world }, endings);
   } catch (error) {
     await endings.run().catch(() => {}); // the first error is the one to tell
     throw error;
   }
+}
+
+/** `endings` knows at each step what there is to end. */
+async function start(options: RigOptions, { clock, openPty: open }: RigWorld, endings: Endings): Promise<Rig> {
+  const { env = {}, seed = 1, stopWithinMs = STOP_MS, say = toStderr } = options;
+  const dir = mkdtempSync(path.join(tmpdir(), RIG_FOLDER));
+  endings.add(() => rmSync(dir, { recursive: true, force: true }));
+  const broker = await startEmbeddedBroker({ port: 0 });
+  endings.add(() => broker.close());
+  const dataDir = path.join(dir, 'data');
+  const configFile = path.join(dir, CONFIG_FILE);
+  const config = new RigConfig({ config: options.config, brokerUrl: broker.url, dataDir, cwd: process.cwd() });
+  writeFileSync(configFile, config.text());
+
+  const timeline = new Timeline(clock);
+  const mailbox = new Mailbox(clock);
+  endings.add(() => mailbox.close());
+  const listeners = new Set([(message: RigMessage) => mailbox.take(message)]);
+  const client = await connect(broker.url, config.base, clock, timeline, listeners);
+  endings.add(() => client.close());
+  const gateway = new RigGateway({ configFile, cwd: dir, clock, env, onLine: (line) => logTo(timeline, line) });
+  endings.add(() => gateway.stop(stopWithinMs));
+  await untilUp(gateway, mailbox);
+  const lines = new RigLines({ dir, clock, say, openPty: open });
+  const parts = { dir, config, gateway, client, mailbox, timeline, lines, clock, seed, stopWithinMs };
+  return new Rig({ ...parts, listeners, endings });
+}
+
+/** The test's own client: the timeline and the listeners are told of all that it hears. */
+function connect(
+  url: string,
+  base: string,
+  clock: Clock,
+  timeline: Timeline,
+  listeners: ReadonlySet<(message: RigMessage) => void>,
+): Promise<RigClient> {
+  return RigClient.connect({
+    url,
+    base,
+    clock,
+    onPublish: (topic, payload) => tell(timeline, 'commanded', topic, payload),
+    onMessage: (message) => {
+      tell(timeline, 'published', message.topic, message.payload);
+      for (const listener of [...listeners]) listener(message);
+    },
+  });
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** Resolves when the gateway is online; rejects with its log if it does not come up. */

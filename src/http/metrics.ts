@@ -1,6 +1,7 @@
 // /metrics: what the gateway counts, for Prometheus. prom-client is loaded, and everything that costs something is begun, with
 // the first scrape: a gateway that nobody scrapes pays for none of it. Scrapes that come together share one answer.
 
+import { setImmediate } from 'node:timers/promises';
 import type { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../core/clock.js';
 import type { Answer } from './answer.js';
@@ -42,8 +43,8 @@ export class Metrics {
     this.#board ??= openBoard(this.#gateway);
     const board = await this.#board;
     const ofProcess = await processSamples(this.#clock);
-    board.show([...samplesOf(this.#gateway.figures()), ...ofProcess, ...this.#lag.samples()]);
-    return { status: 200, headers: { 'content-type': board.contentType }, body: await board.text() };
+    const samples = [...samplesOf(this.#gateway.figures()), ...ofProcess, ...this.#lag.samples()];
+    return { status: 200, headers: { 'content-type': board.contentType }, body: await board.text(samples) };
   }
 }
 
@@ -68,16 +69,33 @@ class Board {
     return this.#registry.contentType;
   }
 
-  /** Replaces all samples: what is no longer there is no longer shown. */
-  show(samples: readonly Sample[]): void {
-    for (const metric of this.#metrics.values()) metric.reset();
-    // `inc` is what both kinds have; everything was 0 before.
-    for (const { name, value, labels = {} } of samples) this.#metrics.get(name)?.inc(labels, value);
+  /**
+   * The text of these samples, and of what gathers by itself. Made metric by metric: with hundreds of devices all of them take
+   * some 100 ms, and between two of them the bytes of devices get their turn.
+   */
+  async text(samples: readonly Sample[]): Promise<string> {
+    const byName = grouped(samples);
+    const parts: string[] = [];
+    for (const [name, metric] of this.#metrics) {
+      metric.reset(); // what is no longer there is no longer shown
+      // `inc` is what both kinds have; everything is 0 now.
+      for (const { value, labels = {} } of byName.get(name) ?? []) metric.inc(labels, value);
+      parts.push(await this.#registry.getSingleMetricAsString(name));
+      await setImmediate();
+    }
+    parts.push(await this.#registry.getSingleMetricAsString(LATENCY.name));
+    return `${parts.join('\n')}\n`;
   }
+}
 
-  text(): Promise<string> {
-    return this.#registry.metrics();
+function grouped(samples: readonly Sample[]): ReadonlyMap<MetricName, readonly Sample[]> {
+  const groups = new Map<MetricName, Sample[]>();
+  for (const sample of samples) {
+    const group = groups.get(sample.name);
+    if (group === undefined) groups.set(sample.name, [sample]);
+    else group.push(sample);
   }
+  return groups;
 }
 
 async function openBoard(gateway: GatewayView): Promise<Board> {

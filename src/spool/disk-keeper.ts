@@ -112,7 +112,9 @@ export class DiskKeeper {
     try {
       await this.#shelf.flush();
       // No merge for the sake of a few blocks: the store begins one itself when enough has come together.
-      if (!this.hasRoom && this.#shelf.store !== undefined) await this.#room.measure(this.#shelf.store);
+      // With `reject` nobody appends while there seems to be no room: here it has to be found out that there is.
+      const isAsked = this.#whenFull === 'reject' || !this.hasRoom;
+      if (isAsked && this.#shelf.store !== undefined) await this.#room.measure(this.#shelf.store);
     } catch (error) {
       await this.failed(error);
     }

@@ -73,6 +73,7 @@ export class Disk {
     try {
       this.#store = await this.#openAnew();
       this.#isWritable = true;
+      if (this.#isClosed) await this.#closeStore(); // closed meanwhile
     } catch (error) {
       this.failed(error);
     }

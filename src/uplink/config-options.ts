@@ -25,7 +25,8 @@ export function spoolOptions(
 
 /** The options of a session that follow from the config; `broker`: the embedded one, if it is that. */
 export function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefined): UplinkOptions['session'] {
-  const { username, password, ca, cert, key } = mqtt;
+  const { ca, cert, key } = mqtt;
+  const { username, password } = { ...(broker === undefined && credentialsIn(mqtt.url)), ...given(mqtt) };
   return {
     url: broker?.url ?? mqtt.url,
     version: broker === undefined ? mqtt.version : EMBEDDED_VERSION,
@@ -41,4 +42,28 @@ export function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefi
       ...(key !== undefined && { key: Buffer.from(key) }),
     },
   };
+}
+
+interface Credentials {
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** What `mqtt.username` and `mqtt.password` say counts before what stands in the URL. */
+function given({ username, password }: Config['mqtt']): Credentials {
+  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+}
+
+function credentialsIn(url: string): Credentials {
+  const { username, password } = new URL(url);
+  return { ...(username && { username: decode(username) }), ...(password && { password: decode(password) }) };
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -20,11 +20,12 @@ import type { DropLog } from './drop-log.js';
 import type { ReplayOrder } from './lanes.js';
 import { LastWait } from './last-wait.js';
 import { Outbox } from './outbox.js';
-import { type OutboxEntry, recordOf } from './outbox-entry.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { Replay } from './replay.js';
 import type { RetainedStates } from './retained-states.js';
 import type { Session } from './session.js';
+import { Spill } from './spill.js';
 import { WriteAhead } from './write-ahead.js';
 
 /** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */
@@ -59,15 +60,12 @@ export class Delivery {
   readonly ackTimer: AckTimer;
   readonly #outbox: Outbox;
   readonly #replay: Replay | undefined;
+  readonly #spill: Spill | undefined;
   readonly #writeAhead: WriteAhead | undefined;
   #session: Session | undefined;
   #roomWanted: (() => void) | undefined;
   #notKept = 0;
   #dropsTold = 0;
-  #spillTimer: Timer | undefined;
-  /** What is being written to the spool, and the end of that write. */
-  #spilling: readonly OutboxEntry[] = [];
-  #spilled: Promise<void> = Promise.resolve();
   /** What is being written before it is sent. */
   #writing: readonly OutboxEntry[] = [];
   /** What was in the inbox when the thread had to end. */
@@ -91,6 +89,12 @@ export class Delivery {
     if (spool === undefined) return;
     const shared = { spool, outbox: this.#outbox, outgoing, clock };
     this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
+    this.#spill = new Spill({
+      ...shared,
+      intervalMs: settings.write_interval,
+      isWanted: () => this.#session === undefined || this.#isLiveHeld,
+      onProgress: () => this.pump(),
+    });
     if (settings.mode !== 'always') return;
     const isOpen = (): boolean => this.#session !== undefined && !this.#isLiveHeld;
     this.#writeAhead = new WriteAhead({ ...shared, isOpen });
@@ -113,7 +117,7 @@ export class Delivery {
   /** Messages that neither the broker nor the disk has, per device. */
   leftovers(): ReadonlyMap<string, number> {
     const left = this.#outbox.leftovers();
-    for (const { device, batch } of [...this.#left, ...this.#spilling, ...this.#writing]) {
+    for (const { device, batch } of [...this.#left, ...this.#writing, ...(this.#spill?.writing ?? [])]) {
       left.set(device, (left.get(device) ?? 0) + countOf(batch));
     }
     return left;
@@ -148,7 +152,7 @@ export class Delivery {
 
   /** For the report, after the thread was told to abort: what it will not take in any more. */
   giveUp(): void {
-    this.#spillTimer?.cancel();
+    this.#spill?.cancel();
     this.#hurryTimer?.cancel();
     this.#replay?.stop();
     this.#left = this.#options.inbox.drain();
@@ -171,8 +175,7 @@ export class Delivery {
 
   /** A session is open: from now on everything goes there, beginning with the state of everything. */
   connected(session: Session): void {
-    this.#spillTimer?.cancel();
-    this.#spillTimer = undefined;
+    this.#spill?.cancel();
     this.#outbox.connected(session.limits.receiveMaximum);
     this.#session = session;
     this.#options.states.allChanged();
@@ -244,7 +247,7 @@ export class Delivery {
   /** Live readings have to wait: others that came before them are on the disk, may be there, or are on their way there. */
   get #isLiveHeld(): boolean {
     if (this.#order === 'live-first' || this.#options.spool === undefined) return false;
-    return !this.#isSpoolKnown || this.#spilling.length > 0 || this.#replay?.isPending === true;
+    return !this.#isSpoolKnown || this.#spill?.writing.length !== 0 || this.#replay?.isPending === true;
   }
 
   /** Moves what waits in the inbox to the outbox, while there is room or `isForced`. */
@@ -277,38 +280,13 @@ export class Delivery {
     this.#options.drops.note(device, countOf(batch), 'the broker is away and spool.mode is off');
   }
 
-  /** Begins to wait until what gathers is worth a write, if something does and nobody waits yet. Much of it is at once. */
+  /** Live readings have to wait: they gather until they are worth a write. Much of them is at once. */
   #spillSoon(): void {
-    const { clock, settings, spool } = this.#options;
-    if (spool === undefined || settings.mode === 'always' || this.#isEnding) return;
-    if (!this.#hasRoom()) this.#onFull();
-    if (this.#spillTimer !== undefined || this.#outbox.liveBytes === 0) return;
-    this.#spillTimer = clock.after(settings.write_interval, () => {
-      this.#spillTimer = undefined;
-      if (this.#session === undefined || this.#isLiveHeld) this.#spill();
-      this.pump();
-    });
-  }
-
-  /** Live readings that have to wait no longer fit: by the settings they go ahead, or to the disk. */
-  #onFull(): void {
-    const { replay_order } = this.#options.settings;
-    if (this.#session !== undefined && replay_order === 'live-first') this.#begin('live-first');
-    else this.#spill();
-  }
-
-  /** Moves live readings to the disk. One write at a time; a spool that refuses leaves them where they are. */
-  #spill(): void {
-    const { spool } = this.#options;
-    if (spool === undefined || this.#spilling.length > 0) return;
-    const entries = this.#outbox.takeLive((bytes) => spool.hasRoomFor(bytes));
-    if (entries.length > 0) this.#spilled = this.#store(entries, spool).then(() => this.pump());
-  }
-
-  async #store(entries: readonly OutboxEntry[], spool: Spool): Promise<void> {
-    this.#spilling = entries;
-    await spool.append(entries.flatMap((entry) => recordOf(entry) ?? []));
-    this.#spilling = [];
+    const { mode, replay_order } = this.#options.settings;
+    if (this.#spill === undefined || mode === 'always' || this.#isEnding) return;
+    if (this.#hasRoom()) this.#spill.soon();
+    else if (this.#session !== undefined && replay_order === 'live-first') this.#begin('live-first');
+    else this.#spill.now();
   }
 
   /** As many of the states as the urgent lane takes; the others stay where they are, and may change meanwhile. */
@@ -345,20 +323,20 @@ export class Delivery {
   /** The end: the broker gets what it takes in the time there is, the disk the rest. */
   async #finish(thread: Thread): Promise<void> {
     this.#isEnding = true;
-    this.#spillTimer?.cancel();
+    this.#spill?.cancel();
     this.#hurryTimer?.cancel();
     this.#replay?.stop(); // what is on the disk is safe there
     thread.busy('waiting for the acknowledgements of the broker');
     const { spool } = this.#options;
-    if (spool === undefined) {
+    if (spool === undefined || this.#spill === undefined) {
       await this.whenIdle(thread.abortSignal);
       return;
     }
     if (!this.#isLiveHeld) await this.#lastWait.run(this.#session !== undefined, thread.abortSignal);
     thread.busy('writing what is left to the disk');
-    await this.#spilled;
+    await this.#spill.settled();
     this.#giveBack(); // what is unacknowledged counts as not sent
-    await this.#store(this.#outbox.takeLive(), spool);
+    await this.#spill.rest();
     await spool.close();
   }
 

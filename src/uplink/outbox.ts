@@ -192,18 +192,18 @@ export class Outbox {
     this.#tellIdle();
   }
 
-  /** Messages that are neither at the broker nor in the spool, per device. For the report of a shutdown that overran. */
+  /** Messages that neither the broker nor the spool has, per device; news are not owed to anybody. For the report of the end. */
   leftovers(): Map<string, number> {
     const left = new Map<string, number>();
     const add = (device: string, count: number): void => {
       left.set(device, (left.get(device) ?? 0) + count);
     };
     this.#window.each((item) => {
-      if (!isStored(item)) add(item.device, 1);
+      if (isOwed(item)) add(item.device, 1);
     });
     for (const { head } of [this.#lanes.urgent, this.#lanes.live]) {
       for (let item = head; item !== undefined; item = item.next) {
-        if (!isStored(item)) add(item.device, unwritten(item));
+        if (isOwed(item)) add(item.device, unwritten(item));
       }
     }
     return left;
@@ -289,4 +289,9 @@ export class Outbox {
   #tellIdle(): void {
     if (this.idle) for (const wake of [...this.#idleWaiters]) wake();
   }
+}
+
+/** It is lost if we end now. */
+function isOwed(item: Item): boolean {
+  return item.urgent !== 'news' && !isStored(item);
 }

@@ -118,7 +118,9 @@ export class Replay {
     const { records, seq } = progress.block;
     const record = records[cursor.record] as SpoolRecord; // a block has as many messages as its records
     const onDone = (): void => this.#onDone(progress, index);
-    outbox.add({ ...outgoing.kept(record, cursor.message, seq + index), isKept: true, onDone });
+    // Beside live readings an old one must not become the value that the broker retains.
+    const retain = record.retain && this.#order === 'in-order';
+    outbox.add({ ...outgoing.kept({ ...record, retain }, cursor.message, seq + index), isKept: true, onDone });
     this.#advance(cursor, record);
   }
 

@@ -8,11 +8,13 @@ export const USAGE = `npm run bench -- [options]
   --systems a,b     only systems whose names contain one of these (ferrule, socat, mqtt.js, node-red, bare)
   --seconds N       length of the measured part of each workload (default: 10)
   --json FILE       where the results go (default: ferrule-bench.json in the system's folder for temporary files)
+  --spool           only what a day without a broker writes to the disk (spool.ts; takes minutes)
   --profile         take a profile of Ferrule under each workload, and print where its time went`;
 
 export interface BenchOptions {
   readonly isList: boolean;
   readonly isProfile: boolean;
+  readonly isSpool: boolean;
   readonly seconds: number;
   readonly only: readonly string[] | undefined;
   readonly systems: readonly string[] | undefined;
@@ -26,6 +28,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     options: {
       list: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      spool: { type: 'boolean', default: false },
       only: { type: 'string' },
       systems: { type: 'string' },
       seconds: { type: 'string', default: '10' },
@@ -35,7 +38,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 60)) throw new Error(`--seconds: expected 1 to 60, got ${values.seconds}`);
   return {
-    ...{ isList: values.list, isProfile: values.profile, seconds, json: values.json },
+    ...{ isList: values.list, isProfile: values.profile, isSpool: values.spool, seconds, json: values.json },
     only: values.only?.split(','),
     systems: values.systems?.toLowerCase().split(','),
   };

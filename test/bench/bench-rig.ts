@@ -37,15 +37,14 @@ export class BenchRig {
   readonly dir = mkdtempSync(path.join(tmpdir(), 'ferrule-bench-'));
   readonly #system: System;
   readonly #profileDir: string | undefined;
-  readonly #endings: (() => Promise<void> | void)[] = [];
-  readonly #removeAtExit = (): void => rmSync(this.dir, { recursive: true, force: true });
+  readonly #endings: ((withinMs: number) => Promise<void> | void)[] = [];
   #sut: SutProcess | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(system: System, { seconds, profileDir }: RigOptions) {
     this.#system = system;
     this.seconds = seconds;
     this.#profileDir = profileDir;
-    process.once('exit', this.#removeAtExit);
   }
 
   generator(): RoleProcess<Generator> {
@@ -78,7 +77,7 @@ export class BenchRig {
   start(setup: Omit<Setup, 'dir' | 'profileDir'>): SutProcess {
     const profile = this.#profileDir === undefined ? {} : { profileDir: this.#profileDir };
     const sut = startSut(this.#system.prepare({ ...setup, dir: this.dir, ...profile }), this.dir);
-    this.#endings.push(() => sut.stop(STOP_MS));
+    this.#endings.push((withinMs) => sut.stop(withinMs));
     this.#sut = sut;
     return sut;
   }
@@ -88,11 +87,16 @@ export class BenchRig {
     return this.#sut?.tail() ?? '';
   }
 
-  /** Stops everything, last first. */
-  async close(): Promise<void> {
-    for (const end of this.#endings.splice(0).reverse()) await end();
-    this.#removeAtExit();
-    process.off('exit', this.#removeAtExit);
+  /** Stops everything, last first. The system under test has `withinMs` to end in order; asked again, it has no more time. */
+  close(withinMs = STOP_MS): Promise<void> {
+    if (this.#closed !== undefined) this.#sut?.signal('SIGKILL');
+    this.#closed ??= this.#close(withinMs);
+    return this.#closed;
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    for (const end of this.#endings.splice(0).reverse()) await end(withinMs);
+    rmSync(this.dir, { recursive: true, force: true });
   }
 }
 

@@ -13,7 +13,8 @@ const [CONNECT, PUBLISH, SUBSCRIBE, UNSUBSCRIBE, PINGREQ] = [1, 3, 8, 10, 12];
 const [PUBACK_HEAD, PUBACK_BODY_BYTES] = [0x40, 2];
 /** CONNECT: length and letters of `MQTT`, then the version. */
 const VERSION_AT = 6;
-const CURLY_BRACE = 0x7b;
+/** What the gateway says of itself is JSON, an object or a list; a line begins with a digit. */
+const STATES: readonly (number | undefined)[] = [0x7b, 0x5b];
 /** As mosquitto offers. */
 const TOPIC_ALIASES = 10;
 
@@ -68,7 +69,7 @@ class CountedClient {
     readPublish(head, bytes, from, this.#version, this.#bounds);
     const { qos, packetId, payloadAt } = this.#bounds;
     if (qos === 1) this.#acks.push(packetId);
-    if (bytes[payloadAt] !== CURLY_BRACE && payloadAt < to) check.take(bytes, payloadAt, to - payloadAt, this.#nowUs);
+    if (payloadAt < to && !STATES.includes(bytes[payloadAt])) check.take(bytes, payloadAt, to - payloadAt, this.#nowUs);
   }
 
   /** One grant per filter of a SUBSCRIBE. */

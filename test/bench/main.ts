@@ -24,6 +24,9 @@ const INTERRUPTED = 130;
 const OVERHEAD_MS = 120_000;
 const HOTTEST = 25;
 
+/** What an interrupted bench has to stop. */
+let current: BenchRig | undefined;
+
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -48,6 +51,7 @@ async function runOne(workload: Workload, system: System, options: BenchOptions,
   const profileDir =
     options.isProfile && system === ferrule ? mkdtempSync(path.join(tmpdir(), 'ferrule-profile-')) : undefined;
   const rig = new BenchRig(system, { seconds: options.seconds, ...(profileDir !== undefined && { profileDir }) });
+  current = rig;
   try {
     return { ...base, figures: await inTime(workload.run(rig), OVERHEAD_MS + options.seconds * 1000) };
   } catch (error) {
@@ -84,10 +88,9 @@ function printProfile({ name }: Workload, dir: string): void {
   print('');
 }
 
-async function runAll(options: BenchOptions): Promise<Result[]> {
+async function runAll(options: BenchOptions, entries: readonly Entry[]): Promise<Result[]> {
   const machine = describeMachine();
   const warning = busyWarning(machine);
-  const entries = chosen(options);
   print(
     `${machine.cpu}, ${machine.cores} cores, ${machine.arch}, Linux ${machine.kernel}, Node ${machine.versions.node}`,
   );
@@ -118,15 +121,27 @@ function printList(): void {
   }
 }
 
-// Everything started hangs on the exit of this process: see `once('exit')` in bench-rig, sut-process and mosquitto.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(INTERRUPTED));
-
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options.isList) printList();
-  else if ((await runAll(options)).some(({ error }) => error !== undefined)) process.exitCode = 1;
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);
-  process.exitCode = USAGE_ERROR;
+/** Stops what runs, without waiting for its good manners. Parts of the bench end with this process anyhow. */
+async function interrupt(): Promise<void> {
+  await current?.close(0);
+  process.exit(INTERRUPTED);
 }
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void interrupt());
+
+/** What the arguments ask for; ends the process where they make no sense. */
+function understood(): { readonly options: BenchOptions; readonly entries: readonly Entry[] } {
+  try {
+    const options = parseOptions(process.argv.slice(2));
+    return { options, entries: chosen(options) };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}\n`);
+    return process.exit(USAGE_ERROR);
+  }
+}
+
+const { options, entries } = understood();
+if (options.isList) printList();
+else if (options.isSpool) await import('./spool.js');
+else if ((await runAll(options, entries)).some(({ error }) => error !== undefined)) process.exitCode = 1;
 process.exit();

@@ -1,6 +1,6 @@
 // What a day without a broker costs an SD card: 10 readings of 64 bytes a second go into a spool, as fast as it takes them,
 // with a write every second or every ten, and with fsync or without. Each case runs in a process of its own, so that what the
-// kernel was handed can be read from /proc. Run it with `node dist/test/bench/spool.js`.
+// kernel was handed can be read from /proc. Run it with `npm run bench -- --spool`.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -140,6 +140,6 @@ function printTable(): void {
   }
 }
 
-const chosen = CASES[Number(process.argv[2] ?? -1)];
+const chosen = CASES[Number(process.argv[2] ?? -1)]; // none: asked for by main.ts with `--spool`, or without an argument
 if (chosen === undefined) printTable();
 else print(JSON.stringify(await run(chosen)));

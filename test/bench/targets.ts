@@ -49,6 +49,7 @@ export const TARGETS: readonly Target[] = [
   { workload: 'start', figure: 'startMs', atMost: 250, prototype: 125 },
   { workload: 'start', figure: 'idlePssMiB', atMost: 45, prototype: 25 },
   { workload: 'start', figure: 'idleWakeUpsPerSecond', atMost: 5 },
+  ...['doubled', 'outOfOrder', 'damaged'].map((figure) => ({ workload: 'start', figure, atMost: 0 })),
   { workload: 'sigterm', figure: 'undelivered', atMost: 0, prototype: 0 },
   { workload: 'sigterm', figure: 'exitCode', atMost: 0 },
   { workload: 'sigterm', figure: 'exitMs', atMost: 8000 },

@@ -16,8 +16,14 @@ const QUIET_MS = 2000;
 const DRAIN_LIMIT_MS = 20_000;
 const FIRST_LINE_MS = 15_000;
 
+/** What a measured part says, and what had been spent and had arrived when it began. */
+export interface Window {
+  readonly figures: Figures;
+  readonly since: { readonly cpuMs: number; readonly lines: number };
+}
+
 /** Costs per second and per line, over `seconds`. */
-export async function measureWindow(sut: SutProcess, receiver: Receiver, seconds: number): Promise<Figures> {
+export async function measureWindow(sut: SutProcess, receiver: Receiver, seconds: number): Promise<Window> {
   await firstLine(sut, receiver);
   await pass(WARM_UP_MS);
   await receiver.restartLatency();
@@ -26,7 +32,7 @@ export async function measureWindow(sut: SutProcess, receiver: Receiver, seconds
   const [after, lines, took] = [costOf(sut.pid), await receiver.received(), performance.now() - begun];
   if (!sut.isRunning) throw new Error('the system under test has ended in the middle');
   const cpuMs = after.cpuMs - before.cpuMs;
-  return {
+  const figures = {
     linesPerSecond: ((lines - linesBefore) * 1000) / took,
     cpuPerLineUs: (cpuMs * 1000) / (lines - linesBefore),
     cpuPercent: (100 * cpuMs) / took,
@@ -34,6 +40,7 @@ export async function measureWindow(sut: SutProcess, receiver: Receiver, seconds
     pssMiB: after.pssMiB,
     peakRssMiB: after.peakRssMiB,
   };
+  return { figures, since: { cpuMs: before.cpuMs, lines: linesBefore } };
 }
 
 /** Resolves with the first line; rejects when there is none, or nobody left to send it. */

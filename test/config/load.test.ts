@@ -38,7 +38,7 @@ test('a device gets every default of the contract', (t) => {
     retain: false,
     silent_after: 0,
     reconnect: { first: 250, max: 30_000 },
-    commands: { when_offline: 'refuse', max_hold: 30_000, timeout: 5000 },
+    commands: { when_offline: 'refuse', max_hold: 30_000, timeout: 5000, critical: false },
     queue_size: 256 * 1024,
     enabled: true,
   });
@@ -173,7 +173,7 @@ devices:
 });
 
 test('!file gives the text of a file beside the config, without its last newline', (t) => {
-  const result = loadFiles({ 'ferrule.yaml': 'mqtt: { password: !file pw }', pw: ' se cret \n' });
+  const result = loadFiles({ 'ferrule.yaml': 'mqtt: { username: me, password: !file pw }', pw: ' se cret \n' });
   t.is(result.ok && result.config.mqtt.password, ' se cret ');
 });
 
@@ -189,6 +189,7 @@ test('PEM files of mqtt are read, PEM text is taken as it is', (t) => {
 test('FERRULE_ variables override the file, go down with __, and take JSON', (t) => {
   const env = {
     FERRULE_MQTT__URL: 'mqtts://broker',
+    FERRULE_MQTT__USERNAME: 'me',
     FERRULE_MQTT__PASSWORD: '007',
     FERRULE_MQTT__QOS: '0',
     FERRULE_LOG: '{"level":"debug"}',

@@ -28,6 +28,7 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
   'mqtt: { version: 3 }': ['1:18 mqtt.version: expected 4 or 5, got 3'],
   'mqtt: { username: }': ['1:9 mqtt.username: expected a string, got null'],
   'mqtt: { username: "" }': ['1:19 mqtt.username: expected a string that is not empty, got ""'],
+  'mqtt: { password: hunter2 }': ['1:19 mqtt.password: needs a user name: mqtt.username'],
   'mqtt: { password: 123 }': ['1:19 mqtt.password: expected a string, got a secret that is not shown'],
   'mqtt: { keepalive: soon }': [
     '1:20 mqtt.keepalive: expected a duration such as 250ms, 30s or 5m, 0 to 65535s, got "soon"',

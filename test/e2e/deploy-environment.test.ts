@@ -78,7 +78,7 @@ test('single variables are a config too, if one of them has the devices', async 
   t.regex(out, /ok, 1 device, topics below ferrule\/bare/);
 });
 
-test('a mistake in FERRULE_CONFIG is told with its line and column, and is not tried again', async (t) => {
+test('a mistake in FERRULE_CONFIG is told with its line and column, and the exit code is 78', async (t) => {
   const env = { FERRULE_CONFIG: 'devices:\n  scale: { driver: lines, lnk: "tcp://10.0.0.5:4001" }' };
   const { code, err } = await ferrule(folderFor(t), ['run'], env);
   t.is(code, 78);

@@ -77,20 +77,39 @@ soakTest('the same on a Debian of its own, with the build stage', async (t) => {
   runsAsNode(t, await smoke(t, 'rootfs.sh', '--debootstrap'));
 });
 
-soakTest('the balena template ends in a gateway on the live /dev, that has given up root', async (t) => {
-  allowForSoak(t);
+/** The arguments that stand for the balena project, as a user lays it out. */
+function balenaProject(t: ExecutionContext): string[] {
   const context = path.join(layOutBalena(folderFor(t)), 'ferrule');
-  const dockerfile = path.join(context, 'Dockerfile.template');
-  const end = await smoke(t, 'rootfs.sh', '--debootstrap', '--dockerfile', dockerfile, '--context', context);
+  return ['--dockerfile', path.join(context, 'Dockerfile.template'), '--context', context];
+}
+
+function hasGivenUpRoot(t: ExecutionContext, end: ScriptEnd): void {
   t.is(end.code, 0);
   t.like(figuresOf(end), { uid: '1000', no_new_privs: '1', dev: 'devtmpfs' });
+}
+
+rootTest('the lines of the balena template end in a gateway on the live /dev, that has given up root', async (t) => {
+  t.timeout(120_000);
+  hasGivenUpRoot(t, await smoke(t, 'rootfs.sh', '--dist', DIST, ...balenaProject(t)));
 });
 
-soakTest('the built gateway and every native dependency run on arm64, under emulation', async (t) => {
+soakTest('the same on a Debian of its own, with the build stage of balena', async (t) => {
   allowForSoak(t);
-  const end = await smoke(t, 'arm64.sh', DIST);
-  t.is(end.code, 0);
-  for (const name of ['classic-level', 'koffi', '@serialport/bindings-cpp']) {
-    t.true(end.out.includes(`${name}: works on linux-arm64`), name);
-  }
+  hasGivenUpRoot(t, await smoke(t, 'rootfs.sh', '--debootstrap', ...balenaProject(t)));
 });
+
+for (const [arch, name] of [
+  ['arm64', 'linux-arm64'],
+  ['armv7', 'linux-arm'],
+] as const) {
+  soakTest(`the built gateway and every native dependency run on ${arch}, under emulation`, async (t) => {
+    allowForSoak(t);
+    process.env.ARCH = arch;
+    t.teardown(() => void delete process.env.ARCH);
+    const end = await smoke(t, 'arm64.sh', DIST);
+    t.is(end.code, 0);
+    for (const module of ['classic-level', 'koffi', '@serialport/bindings-cpp']) {
+      t.true(end.out.includes(`${module}: works on ${name}`), module);
+    }
+  });
+}

@@ -43,7 +43,7 @@ brokerTest('what a device sent, got and lost is counted, and the text is one tha
   const scale = await startTcpDevice();
   t.teardown(() => scale.close());
   const port = await freePort();
-  gatewayFor(t, {
+  const gateway = gatewayFor(t, {
     config: {
       gateway: { id: 'e2e' },
       mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
@@ -59,6 +59,7 @@ brokerTest('what a device sent, got and lost is counted, and the text is one tha
       },
     },
   });
+  await gateway.waitForLog('health and metrics on');
   const subscriber = await subscriberFor(t, { port: broker.port });
   await subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
   await scrape(port); // from now on the latency is measured
@@ -101,7 +102,7 @@ brokerTest('what a device sent, got and lost is counted, and the text is one tha
 brokerTest('connections of a listener are added up to it, and its sums never fall', async (t) => {
   const broker = await brokerFor(t);
   const [port, listenPort] = [await freePort(), await freePort()];
-  gatewayFor(t, {
+  const gateway = gatewayFor(t, {
     config: {
       gateway: { id: 'e2e' },
       mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
@@ -115,6 +116,7 @@ brokerTest('connections of a listener are added up to it, and its sums never fal
     },
   });
   const device = { device: 'ears' };
+  await gateway.waitForLog('health and metrics on');
   const subscriber = await subscriberFor(t, { port: broker.port });
   await subscriber.says(`${BASE}/ears/availability`, { state: 'online' });
   const sockets = await Promise.all([1, 2, 3].map(() => talkTo(t, listenPort, 'hello\n'.repeat(10))));

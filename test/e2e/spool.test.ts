@@ -1,19 +1,16 @@
-// The disk spool with real processes: gateways killed and stopped while the broker is away, hours of readings in a bounded
-// folder, disks that are full or damaged. What was written arrives, oldest first, marked; what was not kept is counted.
+// The disk spool with real processes: gateways killed and stopped while the broker is away or slow, an hour of readings in a
+// bounded folder. What was written arrives, oldest first, marked; what was not kept is counted.
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import type net from 'node:net';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { LINE_BYTES, streamToTcp } from '../support/device-stream.js';
+import { streamToTcp } from '../support/device-stream.js';
 import { brokerFor, brokerTest, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { faultProxyFor } from '../support/fault-proxy.js';
 import { judgedBrokerFor } from '../support/lasting-judge.js';
-import { numberedLine, tally } from '../support/numbered-lines.js';
+import { linesOf, pour, tallyOf } from '../support/poured-lines.js';
 import { residentMiB } from '../support/process-figures.js';
-import { folderBytes, folderFor, spoolGatewayFor } from '../support/spool-gateway.js';
+import { droppedOf, folderBytes, spoolGatewayFor } from '../support/spool-gateway.js';
 import type { Received, Subscriber } from '../support/subscriber.js';
 
 const BASE = 'ferrule/e2e';
@@ -24,48 +21,13 @@ const SLACK_MS = 500;
 const WINDOW = 256;
 const WITHIN_MS = 30_000;
 const MIB = 1024 * 1024;
-const POUR_LINES = 500;
-const LONG_LINE_BYTES = 1024;
+/** What garbage may add to memory in the middle of a flood; the readings are twice as much. */
+const MEMORY_MIB = 40;
+/** An hour of these is more than memory may take. */
+const HOUR_LINE_BYTES = 256;
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function tallyOf(messages: readonly Received[], lineBytes = LINE_BYTES) {
-  return tally(
-    messages.map(({ payload }) => payload),
-    lineBytes,
-  );
-}
-
-/** Lines `from` to `to` (excluded), as one piece. */
-function linesOf(from: number, to: number, lineBytes = LINE_BYTES): string {
-  return Array.from({ length: to - from }, (_, n) => numberedLine(from + n, lineBytes)).join('');
-}
-
-interface Pouring {
-  /** Lines that the system has taken, about. */
-  readonly poured: number;
-  /** Resolves when it has taken all. */
-  readonly done: Promise<void>;
-}
-
-/** So many lines as fast as the socket takes them. */
-function pour(socket: net.Socket, lines: number, lineBytes = LINE_BYTES): Pouring {
-  let poured = 0;
-  const run = async (): Promise<void> => {
-    for (; poured < lines; poured += POUR_LINES) {
-      const isTaken = socket.write(linesOf(poured, Math.min(lines, poured + POUR_LINES), lineBytes));
-      if (!isTaken) await new Promise((resolve) => socket.once('drain', resolve));
-    }
-  };
-  const done = run();
-  return {
-    get poured() {
-      return poured;
-    },
-    done,
-  };
 }
 
 /** Waits until nothing has come for a second. */
@@ -92,16 +54,6 @@ function checkMarks(t: ExecutionContext, messages: readonly Received[], since: n
     times.every((ts, i) => ts >= (times[i - 1] ?? since) && ts <= Date.now()),
     'ts is when it was read',
   );
-}
-
-/** The line of its device on `bridge/devices`, as the gateway answers it. */
-async function droppedOf(judge: Subscriber): Promise<number> {
-  const topic = `${BASE}/bridge/response/devices`;
-  const before = judge.on(topic).length;
-  await judge.client.publishAsync(`${BASE}/bridge/request/devices`, '{}', { qos: 1 });
-  await judge.count(topic, before + 1);
-  const { data } = judge.last(topic) as { data: { name: string; dropped: number }[] };
-  return data.find(({ name }) => name === 'cell')?.dropped ?? 0;
 }
 
 brokerTest(
@@ -214,31 +166,32 @@ brokerTest(
     t.teardown(() => clearInterval(sampler));
     const socket = await rig.device.connection();
     const startedAt = performance.now();
-    await pour(socket, lines).done;
+    await pour(socket, lines, HOUR_LINE_BYTES).done;
     await pause(1500); // the last write
     const tookMs = Math.round(performance.now() - startedAt);
     clearInterval(sampler);
     await broker.start();
     await whenQuiet(broker.judge);
     const kept = broker.judge.on(CELL);
-    const { lost, ...found } = tallyOf(kept);
+    const { lost, ...found } = tallyOf(kept, HOUR_LINE_BYTES);
     t.deepEqual(found, { received: kept.length, doubled: 0, outOfOrder: 0, damaged: 0, highest: lines - 1 });
     t.is(Number(kept[0]?.payload.toString('latin1', 0, 8)), lost, 'the newest, without a gap');
     t.is(await droppedOf(broker.judge), lost);
     t.is(kept.length + lost, lines);
     t.true(Math.max(...disk) <= 8 * MIB, `${Math.max(...disk)} bytes`);
     const [early, late] = [memory.slice(memory.length / 4, memory.length / 2), memory.slice(-memory.length / 4)].map(
-      median,
+      floorOf,
     );
-    t.true((late ?? 0) - (early ?? 0) < 12, `${early} MiB after a quarter, ${late} MiB at the end`);
+    t.true((late ?? 0) - (early ?? 0) < MEMORY_MIB, `${early} MiB after a quarter, ${late} MiB at the end`);
     t.log(
       `${lines} in ${tookMs} ms, ${kept.length} kept, ${lost} dropped; disk at most ${(Math.max(...disk) / MIB).toFixed(2)} MiB; RSS ${memory[0]}, ${early}, ${late} MiB`,
     );
   },
 );
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+/** Memory goes up and down with the garbage: the least tells what is held. */
+function floorOf(values: readonly number[]): number {
+  return Math.min(...values);
 }
 
 brokerTest(
@@ -280,7 +233,11 @@ brokerTest(
     const broker = await brokerFor(t);
     const judge = await subscriberFor(t, { port: broker.port });
     const proxy = await faultProxyFor(t, broker.port);
-    const rig = await spoolGatewayFor(t, { port: proxy.port, gateway: { shutdown_deadline: 3000 } });
+    const rig = await spoolGatewayFor(t, {
+      port: proxy.port,
+      gateway: { shutdown_deadline: 6000 },
+      spool: { replay_order: 'in-order' },
+    });
     const first = await rig.start();
     await judge.says(`${CELL}/availability`, { state: 'online' });
     proxy.limit(10_000);
@@ -301,102 +258,3 @@ brokerTest(
     t.log(`${readings} of 20000 read before the end, ${doubled} came twice`);
   },
 );
-
-brokerTest(
-  'a full disk: said once with the way out, devices go on, and what waits in memory arrives too',
-  async (t) => {
-    const dataDir = folderFor(t);
-    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', dataDir]);
-    if (mount.status !== 0) {
-      t.log('not tried: no tmpfs may be mounted here');
-      t.pass();
-      return;
-    }
-    t.teardown(() => void spawnSync('umount', ['-l', dataDir]));
-    const broker = await judgedBrokerFor(t);
-    await broker.kill();
-    const rig = await spoolGatewayFor(t, { port: broker.port, dataDir, spool: { replay_order: 'in-order' } });
-    const gateway = await rig.start();
-    const lines = 6000;
-    const { done } = pour(await rig.device.connection(), lines, LONG_LINE_BYTES);
-    const { msg } = await gateway.waitForLog('Is the disk full');
-    t.regex(msg, /No space left.*Free some space/);
-    await done;
-    await broker.start();
-    const health = `${BASE}/bridge/response/health_check`;
-    await broker.judge.says(`${BASE}/bridge/state`, { state: 'online' });
-    await broker.judge.count(CELL, lines, WITHIN_MS);
-    await broker.judge.client.publishAsync(`${BASE}/bridge/request/health_check`, '{}', { qos: 1 });
-    await broker.judge.count(health, 1);
-    const { data } = broker.judge.last(health) as { data: { spool: { state: string }; reasons: string[] } };
-    t.is(data.spool.state, 'memory');
-    t.log(`health: ${JSON.stringify(data)}`);
-    t.true(
-      data.reasons.some((reason) => reason.startsWith('spool')),
-      data.reasons.join(),
-    );
-    const perfect = { received: lines, lost: 0, doubled: 0, outOfOrder: 0, damaged: 0, highest: lines - 1 };
-    t.deepEqual(tallyOf(broker.judge.on(CELL), LONG_LINE_BYTES), perfect);
-    t.is(gateway.log.filter((line) => line.msg.includes('Is the disk full')).length, 1);
-  },
-);
-
-brokerTest(
-  'a damaged spool at the start is set aside under a name that the log tells, and the gateway runs',
-  async (t) => {
-    const broker = await brokerFor(t);
-    const judge = await subscriberFor(t, { port: broker.port });
-    const rig = await spoolGatewayFor(t, { port: broker.port });
-    const dir = path.join(rig.dataDir, 'spool');
-    mkdirSync(dir);
-    for (const name of ['CURRENT', 'MANIFEST-000001', '000003.log'])
-      writeFileSync(path.join(dir, name), 'not a spool\n');
-    const gateway = await rig.start();
-    const { msg } = await gateway.waitForLog('was set aside as');
-    const name = /set aside as (\S+);/.exec(msg)?.[1] ?? '';
-    t.true(existsSync(path.join(name, 'MANIFEST-000001')), msg);
-    (await rig.device.connection()).write(linesOf(0, 10));
-    await judge.count(CELL, 10);
-  },
-);
-
-brokerTest('when_full: reject: a TCP device waits while the spool is full, and nothing is lost', async (t) => {
-  const broker = await judgedBrokerFor(t);
-  await broker.kill();
-  const spool = { max_size: '1MiB', when_full: 'reject', replay_order: 'in-order' };
-  const rig = await spoolGatewayFor(t, { port: broker.port, spool });
-  await rig.start();
-  const lines = 15_000;
-  const pouring = pour(await rig.device.connection(), lines, LONG_LINE_BYTES);
-  let before = 0;
-  const isStalled = async (): Promise<boolean> => {
-    before = pouring.poured;
-    await pause(700);
-    return pouring.poured === before && before > 0;
-  };
-  await eventually(isStalled, 'the device to be held up', WITHIN_MS);
-  t.true(before < lines, 'the device waits');
-  await broker.start();
-  await broker.judge.count(CELL, lines, WITHIN_MS);
-  const perfect = { received: lines, lost: 0, doubled: 0, outOfOrder: 0, damaged: 0, highest: lines - 1 };
-  t.deepEqual(tallyOf(broker.judge.on(CELL), LONG_LINE_BYTES), perfect);
-  t.is(await droppedOf(broker.judge), 0);
-  t.log(`held up after ${before} of ${lines} lines`);
-});
-
-brokerTest('what is older than max_age is not sent, but counted to its device', async (t) => {
-  const broker = await judgedBrokerFor(t);
-  await broker.kill();
-  const rig = await spoolGatewayFor(t, { port: broker.port, spool: { max_age: 3000, write_interval: WRITE_MS } });
-  await rig.start();
-  const socket = await rig.device.connection();
-  socket.write(linesOf(0, 100));
-  await pause(4000);
-  socket.write(linesOf(100, 150));
-  await pause(WRITE_MS + SLACK_MS);
-  await broker.start();
-  await broker.judge.count(CELL, 50);
-  const { received, lost } = tallyOf(broker.judge.on(CELL));
-  t.deepEqual({ received, lost }, { received: 50, lost: 100 });
-  t.is(await droppedOf(broker.judge), 100);
-});

@@ -106,6 +106,29 @@ test('a device that does not answer in time is an error, and its late answer is 
   await rig.end();
 });
 
+test('a critical command holds off updates until the device has answered; others do not', async (t) => {
+  const told: string[] = [];
+  const whileCritical = async <T>(work: () => Promise<T>): Promise<T> => {
+    told.push('held');
+    return work().finally(() => told.push('released'));
+  };
+  const commands = { when_offline: 'refuse', max_hold: 1000, timeout: 200 } as const;
+  const plain = await online({ settings: { commands }, whileCritical });
+  await sent(plain);
+  t.deepEqual(told, []);
+  await plain.end();
+  const rig = await online({ settings: { commands: { ...commands, critical: true } }, whileCritical });
+  await sent(rig);
+  t.deepEqual(told, ['held']);
+  rig.far.send('ACK\n');
+  await rig.settle();
+  t.deepEqual(told, ['held', 'released']);
+  await sent(rig);
+  await rig.clock.advance(200);
+  t.deepEqual(told, ['held', 'released', 'held', 'released'], 'also without an answer');
+  await rig.end();
+});
+
 test('a link that is lost before the answer is told; what waited behind is reported as not sent', async (t) => {
   const rig = await online();
   const flying = await sent(rig);

@@ -18,6 +18,7 @@ log: { level: debug }
     mqtt: { url: 'mqtt://127.0.0.1:1', version: 4, base_topic: 'plant/{id}', qos: 0 },
     drivers_dir: '/here/drivers',
     log: { level: 'debug' },
+    http: false,
   });
 });
 

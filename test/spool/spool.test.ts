@@ -1,3 +1,4 @@
+import { MemoryStore } from '../../src/spool/memory-store.js';
 import { Spool } from '../../src/spool/spool.js';
 import { bulk, READ_AT, recordOf, textsOf } from '../support/spool-records.js';
 import { takeAll } from '../support/spool-rig.js';
@@ -265,4 +266,39 @@ spoolTest('after the close an append is told as dropped, and no timer is left', 
   t.deepEqual(await spool.append([recordOf('a', ['2'])]), []);
   t.deepEqual(rig.drops, ['a: 1, the spool was closed']);
   t.is(rig.clock.pending, 0);
+});
+
+spoolTest(
+  'reject: what was filled and sent has all its room again, also for the next time that the broker is away',
+  { maxBytes: 8 * MIB, whenFull: 'reject' },
+  async (t, rig) => {
+    const spool = await rig.open();
+    const fill = async (): Promise<number> => {
+      let blocks = 0;
+      for (; spool.hasRoomFor(64 * 1024); blocks += 1) await spool.append([bulk('scale', 400, 128)]);
+      return blocks;
+    };
+    const first = await fill();
+    for (const { seq } of await takeAll(spool)) spool.done(seq);
+    await spool.flush();
+    const second = await fill();
+    t.true(second > 0.9 * first, `${first} blocks the first time, ${second} the second`);
+    t.is(rig.dropped(), 0);
+  },
+);
+
+spoolTest('a store whose opening ends after the close is closed again', {}, async (t, rig) => {
+  const { clock, log, folder } = rig;
+  let open: ((store: MemoryStore) => void) | undefined;
+  const openStore = (): Promise<MemoryStore> => new Promise((resolve) => (open = resolve));
+  const spool = new Spool({
+    ...{ clock, log, dir: folder.dir, maxBytes: MIB, whenFull: 'drop-oldest', maxAgeMs: 0, sync: false },
+    ...{ onDrop: () => t.fail(), openStore },
+  });
+  const opening = spool.open();
+  await spool.close();
+  const store = new MemoryStore();
+  open?.(store);
+  await opening;
+  await t.throwsAsync(store.read(0), { message: /closed/ });
 });

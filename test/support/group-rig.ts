@@ -9,7 +9,7 @@ import type { Link, LinkOpener } from '../../src/device/link.js';
 import { type MemoryFarEnd, memoryLink } from '../../src/device/links/memory.js';
 import type { Command, DownMessage } from '../../src/device/message.js';
 import { CommsThreadGroup } from '../../src/group/comms-thread-group.js';
-import type { DeviceSettings } from '../../src/group/device-context.js';
+import type { DeviceSettings, WhileCritical } from '../../src/group/device-context.js';
 import { UplinkAbsence } from '../../src/group/uplink-absence.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeRelay } from './fake-relay.js';
@@ -51,6 +51,7 @@ export interface GroupRigOptions {
   /** In the place of the memory link's own. */
   readonly opener?: (own: LinkOpener) => LinkOpener;
   readonly onEnded?: () => void;
+  readonly whileCritical?: WhileCritical;
 }
 
 export interface GroupRig {
@@ -103,6 +104,7 @@ export function groupRig(options: GroupRigOptions = {}): GroupRig {
     ...(intensity && { intensity }),
     absence: new UplinkAbsence(clock, options.uplink ?? new Presence(true)),
     ...(onEnded && { onEnded }),
+    ...(options.whileCritical && { whileCritical: options.whileCritical }),
   });
   device.start();
   return {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { gatewayFor } from './e2e-test.js';
 import type { GatewayProcess } from './gateway-process.js';
+import type { Subscriber } from './subscriber.js';
 import { startTcpDevice, type TcpDevice } from './tcp-device.js';
 
 export interface SpoolGatewayOptions {
@@ -66,4 +67,14 @@ export async function folderBytes(folder: string): Promise<number> {
     ),
   );
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** Messages of the device that the gateway says it has dropped. */
+export async function droppedOf(judge: Subscriber): Promise<number> {
+  const topic = `ferrule/e2e/bridge/response/devices`;
+  const before = judge.on(topic).length;
+  await judge.client.publishAsync(`ferrule/e2e/bridge/request/devices`, '{}', { qos: 1 });
+  await judge.count(topic, before + 1);
+  const { data } = judge.last(topic) as { data: { name: string; dropped: number }[] };
+  return data.find(({ name }) => name === 'cell')?.dropped ?? 0;
 }

@@ -303,3 +303,13 @@ test('takeLive hands out what waits, without what has been written or is in the 
   t.true(outbox.idle);
   t.is(outbox.bytes, 0);
 });
+
+test('what is worth telling in one session only is owed to nobody at the end', (t) => {
+  const outbox = new Outbox();
+  const writer = new FakeWriter();
+  outbox.connected(1);
+  for (const urgent of ['news', 'answer'] as const) outbox.add({ ...entry('a', ['1', '2']), urgent });
+  outbox.pump(writer);
+  t.is(outbox.unacknowledged, 1);
+  t.deepEqual(outbox.leftovers(), new Map([['a', 2]]), 'the answer');
+});

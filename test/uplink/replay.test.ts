@@ -16,6 +16,7 @@ import { textBatch } from '../support/text-batch.js';
 class Kept {
   readonly #blocks: SpoolBlock[] = [];
   readonly told: string[] = [];
+  retain = false;
   #nextSeq = 1;
 
   add(...records: readonly (readonly string[])[]): void {
@@ -39,7 +40,10 @@ class Kept {
   }
 
   next(): Promise<SpoolBlock | undefined> {
-    return Promise.resolve(this.#blocks.shift());
+    const block = this.#blocks.shift();
+    return Promise.resolve(
+      block && { ...block, records: block.records.map((record) => ({ ...record, retain: this.retain })) },
+    );
   }
 
   done(seq: number): void {
@@ -100,6 +104,20 @@ test('live-first: no more than replay_rate messages a second are sent, and what 
     rig.ack(...rig.texts());
   }
   t.deepEqual(rig.texts(), numbers(rig.texts().length));
+});
+
+test('a kept reading is retained only where it comes before live ones: the last value is the newest', async (t) => {
+  for (const order of ['live-first', 'in-order'] as const) {
+    const rig = makeRig(order);
+    rig.spool.add(['a']);
+    rig.spool.retain = true;
+    rig.start();
+    await rig.clock.advance(200);
+    t.deepEqual(
+      rig.writer.written.map(({ retain }) => retain),
+      [order === 'in-order'],
+    );
+  }
 });
 
 test('a rate of one a second is one a second', async (t) => {

@@ -14,7 +14,9 @@ export async function checkPort(path: string, roots: SystemRoots): Promise<void>
   if (!node) throw await missing(path, roots);
   if (!node.isCharacterDevice())
     throw new LinkError('io-error', `${path} is not a serial port (not a character device)`);
-  await access(path, constants.R_OK | constants.W_OK).catch(async (error: unknown) => {
+  await access(path, constants.R_OK | constants.W_OK).catch(async (error: NodeJS.ErrnoException) => {
+    // Not the mode of the node, which gives EACCES: the list of devices of this container or service.
+    if (error.code === 'EPERM') throw forbidden(path, error);
     throw await noPermission(path, node, error);
   });
   const holder = await findHolder(await realpath(path), { ...roots, ignorePid: process.pid });
@@ -29,11 +31,16 @@ export function explainOpenError(path: string, text: string, settings: string, c
     });
   }
   if (text.includes('Operation not permitted') || text.includes('Permission denied')) {
-    const words = `the system forbids opening ${path}; in a container, is the device passed to it (--device, devices:)?`;
-    return new LinkError('no-permission', words, { cause });
+    return forbidden(path, cause);
   }
   if (text.includes('No such')) return new LinkError('missing', `${path} went away while it was opened`, { cause });
   return new LinkError('io-error', `cannot open ${path} with ${settings}: ${text.replace(/^Error:? /, '')}`, { cause });
+}
+
+function forbidden(path: string, cause: unknown): LinkError {
+  const container = 'in a container, is the device passed to it (--device, devices:)?';
+  const words = `the system forbids opening ${path}; ${container} Under systemd, does DeviceAllow of the service name it?`;
+  return new LinkError('no-permission', words, { cause });
 }
 
 async function missing(path: string, roots: SystemRoots): Promise<LinkError> {

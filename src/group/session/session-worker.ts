@@ -4,8 +4,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../core/clock.js';
 import { loadDriver } from '../../device/load.js';
-import { ELSEWHERE, WorkerPulse } from '../worker/worker-pulse.js';
-import { crashedMessage } from '../worker/worker-service.js';
+import { runEntry } from '../worker/worker-entry.js';
+import { WorkerPulse } from '../worker/worker-pulse.js';
 import { restored } from '../worker/worker-values.js';
 import type { FromSession, SessionSetup, ToSession } from './session-protocol.js';
 import { SessionService } from './session-service.js';
@@ -28,13 +28,4 @@ async function serve(): Promise<void> {
   await service.open();
 }
 
-// A Worker may not end the process, with one exception that Node leaves open: a signal to the process's own id.
-process.kill = () => {
-  throw new Error('a driver cannot send signals');
-};
-pulse.enter(ELSEWHERE);
-try {
-  await serve();
-} catch (error) {
-  post(crashedMessage(error), []);
-}
+await runEntry(pulse, serve, post);

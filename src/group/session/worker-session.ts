@@ -4,18 +4,14 @@
 //   push -> [pending] --bytes--> Worker: wire -> driver      loading -> opening -> open -> ending -> closed
 //   out <-- write, readings, details ------/                           any but the last two -> crashed | unanswered
 
-import type { Clock, Timer } from '../../core/clock.js';
-import { messageOf } from '../../core/errors.js';
-import type { Log } from '../../core/log.js';
+import type { Timer } from '../../core/clock.js';
 import { channelProblem, type DecoderStats, type EncodedCommand } from '../../device/decoder.js';
 import type { DriverCommand, SessionDriver } from '../../device/driver.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
-import { thrownInWorker, WorkerCrash } from '../worker/worker-crash.js';
-import { WorkerPulse } from '../worker/worker-pulse.js';
-import { WorkerThread } from '../worker/worker-thread.js';
+import { type DeviceWorkerOptions, WatchedWorker } from '../worker/watched-worker.js';
+import { thrownInWorker, type WorkerCrash } from '../worker/worker-crash.js';
 import { portable } from '../worker/worker-values.js';
 import { WorkerWaits } from '../worker/worker-waits.js';
-import { WorkerWatch } from '../worker/worker-watch.js';
 import { SessionCommands } from './session-commands.js';
 import { SessionIntake } from './session-intake.js';
 import type { FromSession, SessionSetup, ToSession } from './session-protocol.js';
@@ -31,7 +27,6 @@ const OPEN_MS = 30_000;
 const HANG_MS = 5000;
 /** Time for a session to let go of its timers, and for the last bytes to leave. */
 const CLOSE_MS = 500;
-const HEAP_MB = 64;
 const NO_BYTES = Buffer.alloc(0);
 
 /** What a session is told about beside what it hands out. Called at most once each, but for `onDetails`. */
@@ -46,12 +41,8 @@ export interface SessionEvents {
   readonly onCrash: (crash: WorkerCrash) => void;
 }
 
-export interface WorkerSessionOptions extends Pick<SessionSetup, 'driver' | 'options'> {
-  /** Of the device: names the Worker. */
-  readonly id: string;
+export interface WorkerSessionOptions extends DeviceWorkerOptions, Pick<SessionSetup, 'driver' | 'options'> {
   readonly out: DecodeSink;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly events: SessionEvents;
   /** The driver's list of commands, to check `set/<channel>` against. */
   readonly commands?: SessionDriver['commands'];
@@ -59,8 +50,6 @@ export interface WorkerSessionOptions extends Pick<SessionSetup, 'driver' | 'opt
   readonly openMs?: number;
   readonly hangMs?: number;
   readonly closeMs?: number;
-  /** MB of heap (old generation). Default 64. */
-  readonly heapMb?: number;
 }
 
 type State = 'loading' | 'opening' | 'open' | 'ending' | 'crashing' | 'crashed' | 'unanswered' | 'closed';
@@ -73,13 +62,11 @@ export class WorkerSession implements DecodeHost {
   readonly hasUnsettled = false;
   readonly endsWithLink = true;
   readonly #options: WorkerSessionOptions;
-  readonly #pulse = new WorkerPulse();
-  readonly #watch: WorkerWatch;
+  readonly #worker: WatchedWorker<ToSession, FromSession>;
   readonly #commands = new SessionCommands();
   readonly #waits = new WorkerWaits(() => !this.#isAlive && this.#state !== 'crashing');
   readonly #junk = new Map<string, number>();
   #state: State = 'loading';
-  #thread: WorkerThread<ToSession, FromSession> | undefined;
   #timer: Timer | undefined;
   readonly #intake = new SessionIntake();
   #readings = 0;
@@ -87,16 +74,18 @@ export class WorkerSession implements DecodeHost {
   /** Starts the Worker at once: a session may have to speak first. */
   constructor(options: WorkerSessionOptions) {
     this.#options = options;
-    const { clock, hangMs = HANG_MS } = options;
-    this.#watch = new WorkerWatch({
-      clock,
-      pulse: this.#pulse,
+    const { hangMs = HANG_MS } = options;
+    this.#worker = new WatchedWorker(options, {
+      kind: 'session',
+      entry: ENTRY,
+      setup: (pulse) => this.#setup(pulse),
+      loadMs: LOAD_MS,
       hangMs,
       owes: () => true, // it owes a heartbeat
-      rss: () => process.memoryUsage.rss(),
-      onHung: (why) => this.#fail(new WorkerCrash(`the driver makes ${why}: terminated`)),
+      onMessage: (message) => this.#onMessage(message),
+      onFailure: (crash) => this.#fail(crash),
     });
-    this.#start();
+    this.#worker.start();
   }
 
   get state(): State {
@@ -174,35 +163,9 @@ export class WorkerSession implements DecodeHost {
     return state === 'loading' || state === 'opening' || state === 'open' || state === 'ending';
   }
 
-  #start(): void {
-    const { clock } = this.#options;
-    try {
-      this.#thread = this.#makeThread();
-    } catch (error) {
-      // Options that cannot be cloned. Told later, as every crash is.
-      const crash = new WorkerCrash(`cannot start the device's Worker: ${messageOf(error)}`, { cause: error });
-      queueMicrotask(() => this.#fail(crash));
-      return;
-    }
-    this.#timer = clock.after(LOAD_MS, () => {
-      this.#fail(new WorkerCrash(`the driver did not load within ${LOAD_MS / 1000} s: terminated`));
-    });
-  }
-
-  #makeThread(): WorkerThread<ToSession, FromSession> {
-    const { id, clock, log, driver, options, heapMb = HEAP_MB } = this.#options;
-    const setup: SessionSetup = { driver, options: portable(options), pulse: this.#pulse.buffer };
-    return new WorkerThread<ToSession, FromSession>({
-      id,
-      kind: 'session',
-      entry: ENTRY,
-      clock,
-      log,
-      setup,
-      heapMb,
-      onMessage: (message) => this.#onMessage(message),
-      onFailure: (crash) => this.#fail(crash),
-    });
+  #setup(pulse: SharedArrayBuffer): SessionSetup {
+    const { driver, options } = this.#options;
+    return { driver, options: portable(options), pulse };
   }
 
   #onMessage(message: FromSession): void {
@@ -257,8 +220,8 @@ export class WorkerSession implements DecodeHost {
     if (this.#state !== 'loading') return;
     const { clock, openMs = OPEN_MS } = this.#options;
     this.#state = 'opening';
-    this.#watch.start();
-    this.#timer?.cancel();
+    this.#worker.loaded();
+    this.#worker.watch();
     this.#timer = clock.after(openMs, () => this.#onUnanswered(`the device did not answer within ${openMs / 1000} s`));
   }
 
@@ -333,13 +296,12 @@ export class WorkerSession implements DecodeHost {
   }
 
   async #end(): Promise<void> {
-    this.#watch.stop();
     this.#timer?.cancel();
-    await this.#thread?.end();
+    await this.#worker.end();
   }
 
   #post(message: ToSession, transfer: readonly ArrayBuffer[]): void {
-    this.#thread?.post(message, transfer);
+    this.#worker.post(message, transfer);
   }
 }
 

@@ -7,9 +7,10 @@ import { Decoder, type DecoderSink } from '../../device/decoder.js';
 import type { FramedDriver } from '../../device/driver.js';
 import { loadDriver } from '../../device/load.js';
 import { makeFramer } from '../../device/make-framer.js';
+import { runEntry } from './worker-entry.js';
 import type { FromWorker, WorkerSetup } from './worker-protocol.js';
-import { ELSEWHERE, WorkerPulse } from './worker-pulse.js';
-import { crashedMessage, WorkerService } from './worker-service.js';
+import { WorkerPulse } from './worker-pulse.js';
+import { WorkerService } from './worker-service.js';
 import { restored } from './worker-values.js';
 
 const setup: WorkerSetup = workerData; // by contract of WorkerDecoder
@@ -37,13 +38,4 @@ async function serve(): Promise<void> {
   post({ kind: 'ready' }, []);
 }
 
-// A Worker may not end the process, with one exception that Node leaves open: a signal to the process's own id.
-process.kill = () => {
-  throw new Error('a driver cannot send signals');
-};
-pulse.enter(ELSEWHERE);
-try {
-  await serve();
-} catch (error) {
-  post(crashedMessage(error), []);
-}
+await runEntry(pulse, serve, post);

@@ -4,24 +4,20 @@
 //   push -> [backlog] --batch--> Worker: framer -> driver
 //   out <---------- decoded -------/       one batch out; what comes meanwhile gathers: a busy Worker gets bigger batches
 
-import type { Clock, Timer } from '../../core/clock.js';
 import type { ConnectionFlag } from '../../core/connection-flag.js';
 import { messageOf } from '../../core/errors.js';
-import type { Log } from '../../core/log.js';
 import type { DecoderStats, EncodedCommand } from '../../device/decoder.js';
 import type { DriverCommand } from '../../device/driver.js';
 import type { FlushReason } from '../../device/framer.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
+import { type DeviceWorkerOptions, WatchedWorker } from './watched-worker.js';
 import { WorkerBacklog } from './worker-backlog.js';
 import { type DecodeEntry, packBatch } from './worker-batch.js';
 import { WorkerCommands } from './worker-commands.js';
 import { thrownInWorker, WorkerCrash } from './worker-crash.js';
 import type { DecodedMessage, FromWorker, Result, ToWorker, WorkerSetup } from './worker-protocol.js';
-import { WorkerPulse } from './worker-pulse.js';
-import { WorkerThread } from './worker-thread.js';
 import { portable } from './worker-values.js';
 import { WorkerWaits } from './worker-waits.js';
-import { WorkerWatch } from './worker-watch.js';
 
 /** Bytes not decoded at which the owner should stop pushing: see `whenRoom`. */
 export const WORKER_BACKLOG = 128 * 1024;
@@ -30,19 +26,14 @@ export const WORKER_BACKLOG = 128 * 1024;
 const ENTRY = new URL('./decode-worker.js', import.meta.url);
 const HANG_MS = 2000;
 /** Loading a driver on a loaded board takes its time. */
-const START_MS = 10_000;
-const HEAP_MB = 64;
+const LOAD_MS = 10_000;
 const MAX_JUNK_BYTES = 1024;
 const MAX_REASON_CHARS = 200;
 const NO_BYTES = Buffer.alloc(0);
 const NO_STATS: DecoderStats = { bytesIn: 0, frames: 0, readings: 0, junk: new Map() };
 
-export interface WorkerDecoderOptions extends Pick<WorkerSetup, 'driver' | 'options' | 'framing'> {
-  /** Of the device: names the Worker. */
-  readonly id: string;
+export interface WorkerDecoderOptions extends DeviceWorkerOptions, Pick<WorkerSetup, 'driver' | 'options' | 'framing'> {
   readonly out: DecodeSink;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly flag: ConnectionFlag;
   /** Called once if the Worker ends by itself, hangs or crashes, when its last results have been handed out. */
   readonly onCrash: (crash: WorkerCrash) => void;
@@ -50,8 +41,6 @@ export interface WorkerDecoderOptions extends Pick<WorkerSetup, 'driver' | 'opti
   readonly previous?: WorkerDecoder | undefined;
   /** ms without progress after which the Worker is terminated. Default 2000. */
   readonly hangMs?: number;
-  /** MB of heap (old generation). Default 64. */
-  readonly heapMb?: number;
 }
 
 /** `ending`: crashed, and what it has still sent is being taken in. */
@@ -65,13 +54,10 @@ export class WorkerDecoder implements DecodeHost {
   readonly hasUnsettled = false;
   readonly #options: WorkerDecoderOptions;
   readonly #backlog = new WorkerBacklog();
-  readonly #pulse = new WorkerPulse();
-  readonly #watch: WorkerWatch;
+  readonly #worker: WatchedWorker<ToWorker, FromWorker>;
   readonly #commands = new WorkerCommands();
   readonly #waits = new WorkerWaits(() => this.#state === 'crashed' || this.#state === 'closed');
   #state: State = 'idle';
-  #thread: WorkerThread<ToWorker, FromWorker> | undefined;
-  #startTimer: Timer | undefined;
   #crash: WorkerCrash | undefined;
   #isSendDue = false;
   #lastWall = 0;
@@ -80,14 +66,16 @@ export class WorkerDecoder implements DecodeHost {
 
   constructor(options: WorkerDecoderOptions) {
     this.#options = options;
-    const { clock, hangMs = HANG_MS, previous } = options;
-    this.#watch = new WorkerWatch({
-      clock,
-      pulse: this.#pulse,
+    const { hangMs = HANG_MS, previous } = options;
+    this.#worker = new WatchedWorker(options, {
+      kind: 'decode',
+      entry: ENTRY,
+      setup: (pulse) => this.#setup(pulse),
+      loadMs: LOAD_MS,
       hangMs,
       owes: () => this.#backlog.isOut || this.#commands.size > 0,
-      rss: () => process.memoryUsage.rss(),
-      onHung: (why) => this.#fail(new WorkerCrash(`the driver makes ${why}: terminated`)),
+      onMessage: (message) => this.#onMessage(message),
+      onFailure: (crash) => this.#fail(crash),
     });
     for (const entry of previous?.state === 'crashed' ? previous.#backlog.drain() : []) this.#add(entry);
   }
@@ -161,7 +149,7 @@ export class WorkerDecoder implements DecodeHost {
       this.#commands.closeAll(NOT_SENT);
       this.#waits.wake();
     }
-    await this.#end();
+    await this.#worker.end();
   }
 
   #act(act: 'gap' | 'end' | 'settle'): void {
@@ -176,7 +164,7 @@ export class WorkerDecoder implements DecodeHost {
       return;
     }
     this.#backlog.add(entry);
-    if (entry.act === 'push') this.#pulse.countPush();
+    if (entry.act === 'push') this.#worker.pulse.countPush();
     this.#start();
     this.#sendSoon();
   }
@@ -200,41 +188,19 @@ export class WorkerDecoder implements DecodeHost {
   }
 
   #post(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
-    this.#thread?.post(message, transfer);
-    this.#watch.start();
+    this.#worker.post(message, transfer);
+    this.#worker.watch();
   }
 
   #start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'starting';
-    try {
-      this.#thread = this.#makeThread();
-    } catch (error) {
-      // Options that cannot be cloned. Told later, as every crash is: whoever pushes does not expect it now.
-      const crash = new WorkerCrash(`cannot start the device's Worker: ${messageOf(error)}`, { cause: error });
-      queueMicrotask(() => this.#fail(crash));
-      return;
-    }
-    this.#startTimer = this.#options.clock.after(START_MS, () => {
-      this.#fail(new WorkerCrash(`the driver did not load within ${START_MS / 1000} s: terminated`));
-    });
+    this.#worker.start();
   }
 
-  #makeThread(): WorkerThread<ToWorker, FromWorker> {
-    const { id, clock, log, driver, options, framing, flag, heapMb = HEAP_MB } = this.#options;
-    const memory = { pulse: this.#pulse.buffer, flag: flag.buffer };
-    const setup: WorkerSetup = { driver, options: portable(options), framing: portable(framing), ...memory };
-    return new WorkerThread<ToWorker, FromWorker>({
-      id,
-      kind: 'decode',
-      entry: ENTRY,
-      clock,
-      log,
-      setup,
-      heapMb,
-      onMessage: (message) => this.#onMessage(message),
-      onFailure: (crash) => this.#fail(crash),
-    });
+  #setup(pulse: SharedArrayBuffer): WorkerSetup {
+    const { driver, options, framing, flag } = this.#options;
+    return { driver, options: portable(options), framing: portable(framing), pulse, flag: flag.buffer };
   }
 
   #onMessage(message: FromWorker): void {
@@ -257,7 +223,7 @@ export class WorkerDecoder implements DecodeHost {
   }
 
   #onReady(): void {
-    this.#startTimer?.cancel();
+    this.#worker.loaded();
     if (this.#state !== 'starting') return;
     this.#state = 'ready';
     for (const message of this.#commands.messages) this.#post(message, []);
@@ -294,13 +260,7 @@ export class WorkerDecoder implements DecodeHost {
     if (this.#state !== 'starting' && this.#state !== 'ready') return;
     this.#state = 'ending';
     this.#crash = crash;
-    void this.#end().then(() => this.#tellCrash(crash));
-  }
-
-  async #end(): Promise<void> {
-    this.#watch.stop();
-    this.#startTimer?.cancel();
-    await this.#thread?.end();
+    void this.#worker.end().then(() => this.#tellCrash(crash));
   }
 
   #tellCrash(crash: WorkerCrash): void {
@@ -315,7 +275,7 @@ export class WorkerDecoder implements DecodeHost {
 
   /** The chunk that the Worker was at is not tried again: it may be what the driver crashes on. */
   #reportLost(crash: WorkerCrash): void {
-    const lost = this.#backlog.lose(this.#pulse.at);
+    const lost = this.#backlog.lose(this.#worker.pulse.at);
     if (lost === undefined || lost.bytes.length === 0) return;
     this.#lostBytes += lost.bytes.length;
     const head = Buffer.from(lost.bytes.subarray(0, MAX_JUNK_BYTES));

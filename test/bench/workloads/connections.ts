@@ -25,7 +25,7 @@ export function connections(count: number): Workload {
     async run(rig) {
       const { port, receiver } = await rig.mosquitto(LISTENED);
       const { sut, generator, idleMiB } = await connectAll(rig, port, count);
-      const figures = await measureWindow(sut, receiver, rig.seconds);
+      const { figures } = await measureWindow(sut, receiver, rig.seconds);
       const { sent, lost } = await generator.ask('crowdStop', undefined);
       const lines = await drained(receiver, sent);
       const kibPerConnection = ((figures.pssMiB ?? Number.NaN) - idleMiB) * (1024 / count);

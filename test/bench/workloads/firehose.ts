@@ -1,9 +1,14 @@
 // One TCP device that writes as fast as it is read: what a line costs when nothing else does. Against mosquitto the broker sets
 // the pace; against the counting broker the system does.
 
+import { pass } from '../bench-rig.js';
+import { costOf } from '../process-cost.js';
 import { READINGS } from '../system.js';
 import { checksOf, drained, measureWindow } from '../window.js';
 import type { Workload } from '../workload.js';
+
+/** Time in which a system that is connected to its device connects to its broker too. */
+const READY_MS = 1500;
 
 /** `broker`: a real one, or the one that only counts. */
 export function firehose(qos: 0 | 1, broker: 'mosquitto' | 'counting'): Workload {
@@ -17,10 +22,14 @@ export function firehose(qos: 0 | 1, broker: 'mosquitto' | 'counting'): Workload
       const device = await generator.ask('hoseListen', undefined);
       const sut = rig.start({ brokerPort: port, qos, links: [{ type: 'tcp', port: device }] });
       await generator.ask('hoseConnected', undefined);
+      await pass(READY_MS); // what a system reads before it has a broker is measured by `start`, not here
       await generator.ask('hoseOpen', undefined);
-      const figures = await measureWindow(sut, receiver, rig.seconds);
+      const { figures, since } = await measureWindow(sut, receiver, rig.seconds);
       const sent = await generator.ask('hoseStop', undefined);
-      return { ...figures, ...checksOf(await drained(receiver, sent)) };
+      const lines = await drained(receiver, sent);
+      // Until the last line has arrived: some read far ahead of what they pass on, and pay for it later.
+      const cpuPerLineUs = ((costOf(sut.pid).cpuMs - since.cpuMs) * 1000) / (lines.received - since.lines);
+      return { ...figures, cpuPerLineUs, ...checksOf(lines) };
     },
   };
 }

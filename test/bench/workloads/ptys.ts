@@ -20,7 +20,7 @@ export function ptys(count: number): Workload {
       const sut = rig.start({ brokerPort: port, qos: 1, links: devices });
       await generator.ask('ptysOpened', undefined);
       await generator.ask('ptysPace', undefined);
-      const figures = await measureWindow(sut, receiver, rig.seconds);
+      const { figures } = await measureWindow(sut, receiver, rig.seconds);
       const { sent, dropped } = await generator.ask('ptysStop', undefined);
       const lines = await drained(receiver, sent);
       return { ...figures, ...latencyOf(lines), ...checksOf(lines), droppedWrites: dropped };

@@ -12,6 +12,8 @@ import { drained, firstLine } from '../window.js';
 import type { Workload } from '../workload.js';
 
 const LINES_PER_SECOND = 60_000;
+/** As in the firehose. */
+const READY_MS = 1500;
 const SETTLE_MS = 200;
 /** Of a gateway that ends in order. */
 const END_LIMIT_MS = 20_000;
@@ -26,6 +28,7 @@ export const sigterm: Workload = {
     const device = await generator.ask('hoseListen', undefined);
     const sut = rig.start({ brokerPort: port, qos: 1, links: [{ type: 'tcp', port: device }] });
     await generator.ask('hoseConnected', undefined);
+    await pass(READY_MS);
     await generator.ask('hosePace', LINES_PER_SECOND);
     await firstLine(sut, receiver);
     await pass(rig.seconds * 1000);

@@ -1,0 +1,79 @@
+import test from 'ava';
+import { withBareSocket } from './bare-socket.js';
+import type { Result } from './result.js';
+import { notesOf, short, tableOf } from './table.js';
+import { judge } from './verdict.js';
+
+function result(workload: string, system: string, figures: Record<string, number>): Result {
+  return { workload, system, figures, load: 0 };
+}
+
+const RESULTS = [
+  result('hose', 'ferrule', { cpuPerLineUs: 0.5, lost: 0 }),
+  result('hose', 'a | b', { cpuPerLineUs: 1.2, lost: 3 }),
+  { ...result('hose', 'red', {}), skipped: 'not installed' },
+];
+
+test('a figure up to its limit has met it, above it has missed it', (t) => {
+  const targets = [0.5, 0.49].map((atMost) => ({ workload: 'hose', figure: 'cpuPerLineUs', atMost }));
+  t.deepEqual(
+    judge(RESULTS, targets, 'ferrule').map(({ verdict }) => verdict),
+    ['met', 'missed'],
+  );
+});
+
+test('a limit can be a share of what another system took in the same run', (t) => {
+  const [verdict] = judge(
+    RESULTS,
+    [{ workload: 'hose', figure: 'cpuPerLineUs', atMost: 1 / 3, ofSystem: 'a | b' }],
+    'ferrule',
+  );
+  t.is(verdict?.verdict, 'missed');
+  t.is(short(verdict?.limit ?? 0), '0.4');
+});
+
+test('without the figure, or without the other system, a verdict is unknown; of workloads that did not run there is none', (t) => {
+  const targets = [
+    { workload: 'hose', figure: 'p99Ms', atMost: 1 },
+    { workload: 'hose', figure: 'lost', atMost: 1, ofSystem: 'red' },
+    { workload: 'replug', figure: 'replugMs', atMost: 1 },
+  ];
+  t.deepEqual(
+    judge(RESULTS, targets, 'ferrule').map(({ verdict }) => verdict),
+    ['unknown', 'unknown'],
+  );
+});
+
+test('the table has a row per figure, ratios to the base, and the target', (t) => {
+  const verdicts = judge(
+    RESULTS,
+    [{ workload: 'hose', figure: 'cpuPerLineUs', atMost: 0.6, prototype: 0.34 }],
+    'ferrule',
+  );
+  t.deepEqual(tableOf(RESULTS, verdicts, 'ferrule').split('\n'), [
+    '| workload | figure | ferrule | a \\| b | red | target |',
+    '| --- | --- | --- | --- | --- | --- |',
+    '| hose | cpuPerLineUs | 0.5 | 1.2 (x2.4) |  | <= 0.6 [0.34]: met |',
+    '| hose | lost | 0 | 3 |  |  |',
+  ]);
+});
+
+test('what was skipped or failed is named with its reason', (t) => {
+  const failed = { ...result('hose', 'c', {}), error: 'no line in 15000 ms' };
+  t.deepEqual(notesOf([...RESULTS, failed]), [
+    'skipped: hose with red: not installed',
+    'FAILED: hose with c: no line in 15000 ms',
+  ]);
+});
+
+test('memory per connection is counted over the bare server of the same workload', (t) => {
+  const results = [
+    result('many', 'ferrule', { kibPerConnection: 20 }),
+    result('many', 'bare net server', { kibPerConnection: 12 }),
+    result('more', 'ferrule', { kibPerConnection: 20 }),
+  ];
+  t.deepEqual(
+    withBareSocket(results).map(({ figures }) => figures.kibOverBareSocket),
+    [8, undefined, undefined],
+  );
+});
