@@ -15,7 +15,8 @@ export type RouteResult = 'queued' | 'full' | 'closed' | 'no-such-group';
 export type Deliver<Message> = (message: Message) => Exclude<RouteResult, 'no-such-group'>;
 
 export type RegistryEvent =
-  | { readonly kind: 'added' | 'removed'; readonly group: string }
+  /** `changed`: what its view shows has news that no transition tells. */
+  | { readonly kind: 'added' | 'removed' | 'changed'; readonly group: string }
   | { readonly kind: 'transition'; readonly group: string; readonly transition: Transition<GroupState> }
   | { readonly kind: 'crash'; readonly group: string; readonly thread: string; readonly error: unknown };
 

@@ -200,6 +200,7 @@ export class CommsThreadGroup {
       relay,
       settings,
       whileCritical: this.#options.whileCritical ?? ((work) => work()),
+      tellChange: () => registry.emit({ kind: 'changed', group: id }),
       flag: new ConnectionFlag(),
       counters: this.counters,
       // Bounded by who puts: the receive thread bounds the bytes itself, and the markers between them must always fit.

@@ -148,6 +148,8 @@ export interface DeviceContext {
   readonly relay: Relay;
   readonly settings: DeviceSettings;
   readonly whileCritical: WhileCritical;
+  /** Its counters have news that somebody should see soon. */
+  readonly tellChange: () => void;
   readonly flag: ConnectionFlag;
   readonly counters: DeviceCounters;
   readonly received: MessageQueue<ReceiveItem>;

@@ -308,6 +308,7 @@ export class ReceiveThread implements DecodeSink {
       const oldest = up.poll();
       if (oldest?.ok) this.#countDropped(oldest.item);
     }
+    if (counters.droppedReadings > before) this.#ctx.tellChange();
     if (before > 0 || counters.droppedReadings === 0) return;
     log.warn(
       { thread: HOLDER, queue_size: settings.queue_size },

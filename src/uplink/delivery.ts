@@ -79,12 +79,15 @@ export class Delivery {
   #isSpoolKnown = false;
   /** Of this session. */
   #order: ReplayOrder = 'live-first';
+  /** Monotonic ms; meaningful without a session. */
+  #awaySince: number;
 
   constructor(options: DeliveryOptions) {
     const { settings, spool, outgoing, clock } = options;
     this.#options = options;
     this.ackTimer = new AckTimer(clock);
     this.#outbox = new Outbox();
+    this.#awaySince = clock.now();
     this.#lastWait = new LastWait(clock, (signal) => this.whenIdle(signal));
     if (spool === undefined) return;
     const shared = { spool, outbox: this.#outbox, outgoing, clock };
@@ -193,6 +196,7 @@ export class Delivery {
   /** The session is gone: what it has not acknowledged waits again, first in line. */
   lost(): void {
     this.#session = undefined;
+    this.#awaySince = this.#options.clock.now();
     this.ackTimer.lost();
     this.#giveBack();
     this.#lastWait.brokerGone();
@@ -280,11 +284,11 @@ export class Delivery {
     this.#options.drops.note(device, countOf(batch), 'the broker is away and spool.mode is off');
   }
 
-  /** Live readings have to wait: they gather until they are worth a write. Much of them is at once. */
+  /** Live readings have to wait: they gather until they are worth a write. Much of them is at once, but for a brief absence. */
   #spillSoon(): void {
     const { mode, replay_order } = this.#options.settings;
     if (this.#spill === undefined || mode === 'always' || this.#isEnding) return;
-    if (this.#hasRoom()) this.#spill.soon();
+    if (this.#hasRoom() || this.#isBrieflyAway) this.#spill.soon();
     else if (this.#session !== undefined && replay_order === 'live-first') this.#begin('live-first');
     else this.#spill.now();
   }
@@ -298,6 +302,12 @@ export class Delivery {
       if (this.#outbox.add(entry, 'reject') === 'full') return;
       states.said(said.topic);
     }
+  }
+
+  /** The broker may be back before anything has to be written; then nothing is overtaken by anything. Devices can wait so long. */
+  get #isBrieflyAway(): boolean {
+    const { clock, settings } = this.#options;
+    return this.#session === undefined && clock.now() - this.#awaySince < settings.write_interval;
   }
 
   #hasRoom(): boolean {

@@ -17,6 +17,7 @@ const handlers = {
   hoseConnected: () => hose.connected(),
   hoseOpen: () => hose.open(),
   hosePace: (linesPerSecond: number) => hose.pace(linesPerSecond),
+  hoseLimit: (lines: number) => hose.limit(lines),
   hoseEcho: () => hose.echo(),
   hoseStop: () => {
     hose.close();

@@ -28,7 +28,7 @@ export function familyOf(pid: number): number[] {
 /** The cost so far, of a process and its descendants. One that ends meanwhile counts no more. */
 export function costOf(pid: number): ProcessCost {
   const pids = familyOf(pid);
-  const sum = (of: (pid: number) => number): number => pids.reduce((total, each) => total + (safely(each, of) ?? 0), 0);
+  const sum = (of: (pid: number) => number): number => pids.reduce((total, each) => total + (safely(each, of) || 0), 0); // NaN: a zombie has no memory
   return { cpuMs: sum(cpuMs), pssMiB: sum(pssMiB), peakRssMiB: sum(peakMiB), sleeps: sum(sleeps) };
 }
 

@@ -24,6 +24,7 @@ export class TcpHose {
   #timer: NodeJS.Timeout | undefined;
   #isOpen = false;
   #sent = 0;
+  #limit = Number.POSITIVE_INFINITY;
 
   constructor(device: number) {
     this.#device = device;
@@ -49,6 +50,12 @@ export class TcpHose {
   /** Writes as fast as the other side reads. */
   open(): void {
     this.#isOpen = true;
+    this.#pour();
+  }
+
+  /** Writes no line beyond this number, until told a higher one. */
+  limit(lines: number): void {
+    this.#limit = lines;
     this.#pour();
   }
 
@@ -92,6 +99,7 @@ export class TcpHose {
   }
 
   #pour(): void {
+    if (this.#sent >= this.#limit) return;
     if (!this.#isOpen || !this.#socket?.writable || this.#socket.writableNeedDrain) return;
     if (this.#write(this.#socket, HOSE_LINES)) setImmediate(() => this.#pour()); // questions of the parent come in between
   }

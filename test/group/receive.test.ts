@@ -86,6 +86,8 @@ test('a link that comes while the old one was paused is paused in its turn', asy
 
 test('a full way up makes a serial line drop its oldest readings, counted', async (t) => {
   const rig = groupRig({ canPause: false, settings: { queue_size: 2048 } });
+  const told: string[] = [];
+  rig.registry.watch(({ kind, group }) => void told.push(`${kind} ${group}`));
   await rig.settle();
   rig.relay.fill();
   for (let n = 0; n < 100; n += 1) {
@@ -104,6 +106,7 @@ test('a full way up makes a serial line drop its oldest readings, counted', asyn
     [...numbers.slice(1)].sort((a, b) => a - b),
   );
   t.is(rig.log.matching('the oldest are dropped').length, 1);
+  t.true(told.includes('changed scale'), 'so that bridge/devices shows it soon');
   await rig.end();
 });
 

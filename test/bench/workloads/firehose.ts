@@ -2,13 +2,20 @@
 // the pace; against the counting broker the system does.
 
 import { pass } from '../bench-rig.js';
+import type { Generator } from '../generator.js';
 import { costOf } from '../process-cost.js';
+import type { Receiver } from '../receiver.js';
+import type { RoleProcess } from '../role-process.js';
 import { READINGS } from '../system.js';
 import { checksOf, drained, measureWindow } from '../window.js';
 import type { Workload } from '../workload.js';
 
 /** Time in which a system that is connected to its device connects to its broker too. */
 const READY_MS = 1500;
+
+/** How far the device may be ahead of the subscriber: a peer that reads without a limit would take gigabytes. */
+const LEAD_LINES = 300_000;
+const LOOK_MS = 100;
 
 /** `broker`: a real one, or the one that only counts. */
 export function firehose(qos: 0 | 1, broker: 'mosquitto' | 'counting'): Workload {
@@ -23,8 +30,10 @@ export function firehose(qos: 0 | 1, broker: 'mosquitto' | 'counting'): Workload
       const sut = rig.start({ brokerPort: port, qos, links: [{ type: 'tcp', port: device }] });
       await generator.ask('hoseConnected', undefined);
       await pass(READY_MS); // what a system reads before it has a broker is measured by `start`, not here
+      await generator.ask('hoseLimit', LEAD_LINES);
       await generator.ask('hoseOpen', undefined);
-      const { figures, since } = await measureWindow(sut, receiver, rig.seconds);
+      const leash = setInterval(() => void holdBack(generator, receiver).catch(() => {}), LOOK_MS); // its end is told below
+      const { figures, since } = await measureWindow(sut, receiver, rig.seconds).finally(() => clearInterval(leash));
       const sent = await generator.ask('hoseStop', undefined);
       const lines = await drained(receiver, sent);
       // Until the last line has arrived: some read far ahead of what they pass on, and pay for it later.
@@ -32,4 +41,8 @@ export function firehose(qos: 0 | 1, broker: 'mosquitto' | 'counting'): Workload
       return { ...figures, cpuPerLineUs, ...checksOf(lines) };
     },
   };
+}
+
+async function holdBack(generator: RoleProcess<Generator>, receiver: Receiver): Promise<void> {
+  await generator.ask('hoseLimit', (await receiver.received()) + LEAD_LINES);
 }
