@@ -5,26 +5,17 @@
 
 import { randomUUID } from 'node:crypto';
 import { changedSections } from './config/changed-sections.js';
-import { type ConfigOrigin, describeChanges, deviceOrigin, PLAIN_ORIGIN } from './config/config-origin.js';
-import type { LinkConfig } from './config/link-schema.js';
-import { formatLink } from './config/link-string.js';
+import { type ConfigOrigin, describeChanges, PLAIN_ORIGIN } from './config/config-origin.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
 import { bridgeApi, type LogLevel, noProcess, type ProcessControls, type TapResult } from './control/bridge-api.js';
 import { Commands } from './control/commands.js';
-import {
-  type DeviceHealth,
-  groupHealthOf,
-  type Health,
-  type HealthInput,
-  healthOf,
-  retainedHealth,
-  spoolHealthOf,
-} from './control/health.js';
+import { type Health, healthOf, retainedHealth } from './control/health.js';
 import { type HealthReport, healthReportOf } from './control/health-report.js';
-import { type DeviceFacts, Inventory } from './control/inventory.js';
+import { Inventory } from './control/inventory.js';
 import { LogRelay } from './control/log-relay.js';
 import { Requests } from './control/requests.js';
+import { SelfView } from './control/self-view.js';
 import { busyLimitMs, stuckThreads } from './control/stuck-threads.js';
 import type { Clock } from './core/clock.js';
 import type { Log } from './core/log.js';
@@ -83,6 +74,7 @@ export class Gateway {
   readonly #uplink: Uplink;
   readonly #http: HttpDoor;
   readonly #presence = new Presence();
+  readonly #view: SelfView;
   readonly #inventory: Inventory;
   readonly #set: DeviceSet;
   readonly #broker: EmbeddedBroker | undefined;
@@ -112,6 +104,13 @@ export class Gateway {
       uplink: this.#presence,
       whileCritical: options.whileCritical,
     });
+    this.#view = new SelfView({
+      config: () => this.#config,
+      origin: () => this.#origin,
+      registry: this.registry,
+      set: this.#set,
+      uplink: this.#uplink,
+    });
     this.#http = new HttpDoor({
       clock,
       log,
@@ -124,8 +123,8 @@ export class Gateway {
     this.#inventory = new Inventory({
       clock,
       registry: this.registry,
-      names: () => Object.keys(this.#config.devices),
-      facts: (device) => this.#facts(device),
+      names: () => this.#view.names(),
+      facts: (device) => this.#view.facts(device),
       dropped: (device) => this.#uplink.dropped(device),
       publishDevices: (payload) => this.#uplink.publishState(this.topics.bridge.devices, payload),
       publishHealth: () => this.#uplink.publishState(this.topics.bridge.health, retainedHealth(this.health())),
@@ -151,13 +150,13 @@ export class Gateway {
 
   /** How the gateway, its broker and its devices are. */
   health(): Health {
-    return healthOf(this.#healthInput());
+    return healthOf(this.#view.healthInput());
   }
 
   /** The same, device by device, and whether it is alive and ready. */
   healthReport(): HealthReport {
     const stuck = stuckThreads(this.registry.snapshot(), busyLimitMs(this.#config));
-    return healthReportOf({ ...this.#healthInput(), isStarted: this.#isStarted, stuck });
+    return healthReportOf({ ...this.#view.healthInput(), isStarted: this.#isStarted, stuck });
   }
 
   /** The group of a device, for those who watch it. */
@@ -236,41 +235,9 @@ export class Gateway {
     this.#uplink.publishState(this.topics.bridge.info, JSON.stringify(info));
   }
 
-  #facts(device: string): DeviceFacts | undefined {
-    const config = Object.hasOwn(this.#config.devices, device) ? this.#config.devices[device] : undefined;
-    if (config === undefined) return undefined;
-    const { driver, link, enabled } = config;
-    const more = { ...deviceOrigin(this.#origin, device), ...this.#details(device) };
-    return { driver, link: shortLink(link), isDisabled: !enabled, more };
-  }
-
-  /** What a session's driver knows of the device behind the wire. */
-  #details(device: string): { readonly details?: Readonly<Record<string, unknown>> } {
-    const group = this.#set.get(device);
-    const details = group instanceof ServerManager ? undefined : group?.details;
-    return details === undefined ? {} : { details };
-  }
-
-  #healthInput(): HealthInput {
-    const names = Object.keys(this.#config.devices);
-    return {
-      isShuttingDown: this.registry.isShuttingDown,
-      broker: groupHealthOf(this.#uplink.group.state),
-      devices: names.map((name) => this.#deviceHealth(name)),
-      dropped: names.reduce((sum, name) => sum + this.#uplink.dropped(name), 0),
-      spool: spoolHealthOf(this.#uplink.figures),
-    };
-  }
-
   #figures(): GatewayFigures {
     const parts = { config: this.#config, groups: this.#set, uplink: this.#uplink, commands: this.#commands };
     return gatherFigures({ ...parts, version: this.#options.version, isReady: this.healthReport().ready });
-  }
-
-  #deviceHealth(name: string): DeviceHealth {
-    const group = this.registry.get(name);
-    if (group !== undefined) return { name, ...groupHealthOf(group.state) };
-    return { name, state: this.#config.devices[name]?.enabled === false ? 'disabled' : 'closed', reason: '' };
   }
 
   #makeCommands(): Commands {
@@ -312,17 +279,7 @@ export class Gateway {
     if (seconds === 0) await device.stopTap(mode);
     else if (!(await device.startTap(seconds, mode))) return { ok: false, why: 'closing' };
     if (mode === 'lines') return { ok: true, topic: this.topics.tap(id) };
-    return { ok: true, topic: this.topics.rawTap(id), source: this.#sourceOf(id) };
-  }
-
-  /** What a recording says of where its bytes come from; a connection has everything of its listener. */
-  #sourceOf(id: string): Readonly<Record<string, unknown>> {
-    const owner = this.#set.devices.find(({ plan: { name } }) => id === name || id.startsWith(`${name}/`));
-    if (owner === undefined) return {};
-    const { name, driverName, framing, link } = owner.plan;
-    const secrets = this.#origin.secrets.flatMap(([, device, ...path]) => (device === name ? [path] : []));
-    const source = { driver: driverName, link: formatLink(link), framing, options: owner.config.options ?? {} };
-    return redact(source, secrets);
+    return { ok: true, topic: this.topics.rawTap(id), source: this.#view.sourceOf(id) };
   }
 
   /** Of the process's log; `bridge/logging` tells the same from now on. */
@@ -354,9 +311,4 @@ export class Gateway {
 function uplinkShareMs(deadlineMs: number): number {
   const { most, least, reserveMs } = UPLINK_SHARE;
   return Math.max(deadlineMs * least, Math.min(deadlineMs * most, deadlineMs - reserveMs));
-}
-
-/** Where a device is, without the settings. */
-function shortLink(link: LinkConfig): string {
-  return formatLink(link).replace(/\?.*$/, '');
 }

@@ -18,6 +18,7 @@ import { countJunk, junkKindOf } from './junk-kind.js';
 import { HELD_MS, LoopWatch } from './loop-watch.js';
 import { NO_SESSION } from './session/no-session.js';
 import { writeForSession } from './session/session-line.js';
+import { WayUp } from './way-up.js';
 import { WORKER_BACKLOG } from './worker/worker-decoder.js';
 
 /** Bytes waiting for the receive thread at which a link that can pause is paused. */
@@ -34,8 +35,7 @@ export class ReceiveThread implements DecodeSink {
   readonly #makeDecoder: (sink: DecodeSink) => DecodeHost;
   readonly #hasSession: boolean;
   readonly #deadLetters: DeadLetters;
-  /** Items that found no room on the way up, in order. Short: nothing is decoded while there are any. */
-  readonly #overflow: UpItem[] = [];
+  readonly #wayUp: WayUp;
   #canPause = true;
   #pausedLink: Link | undefined;
   /** When the last chunk that was decoded had arrived: monotonic, and by the wall clock. */
@@ -52,6 +52,7 @@ export class ReceiveThread implements DecodeSink {
     this.#ctx = ctx;
     this.#makeDecoder = makeDecoder;
     this.#hasSession = hasSession;
+    this.#wayUp = new WayUp(ctx);
     this.#deadLetters = new DeadLetters(ctx.address, ctx.clock);
   }
 
@@ -92,7 +93,7 @@ export class ReceiveThread implements DecodeSink {
             await wait;
             thread.busy('decoding'); // a Worker that is always behind has made progress all the same
           }
-          if (this.#overflow.length > 0) await this.#waitForRoom(thread);
+          if (this.#wayUp.isBlocked) await this.#unblock(thread);
         }
         this.#unpause();
       }
@@ -102,7 +103,7 @@ export class ReceiveThread implements DecodeSink {
       throw error;
     } finally {
       this.#cancelTimer();
-      await this.#waitForRoom(thread); // what was read before a fault is not lost with it
+      await this.#unblock(thread); // what was read before a fault is not lost with it
       this.#ctx.lease?.leave(HOLDER);
     }
   }
@@ -285,54 +286,16 @@ export class ReceiveThread implements DecodeSink {
     this.#framesBefore = frames;
   }
 
-  #queue(item: UpItem): void {
-    if (this.#overflow.length > 0) {
-      this.#overflow.push(item);
-      return;
-    }
-    // A session speaks when it likes, whether its line is paused or not.
-    if (!this.#canPause || this.#hasSession) this.#makeRoom(item);
-    const outcome = this.#ctx.up.put(item);
-    if (outcome === 'rejected') {
-      this.#overflow.push(item);
-      // What a Worker hands out may find this thread waiting for bytes.
-      if (this.#ctx.decoder?.whenIdle !== undefined) this.#ctx.received.put({ kind: 'wake' });
-    } else if (outcome === 'closed') this.#countDropped(item);
-  }
-
-  /** For a line that cannot wait: the oldest readings make room for the newest. */
-  #makeRoom(item: UpItem): void {
-    const { up, counters, log, settings } = this.#ctx;
-    const before = counters.droppedReadings;
-    while (!up.closed && !up.fits(item)) {
-      const oldest = up.poll();
-      if (oldest?.ok) this.#countDropped(oldest.item);
-    }
-    if (counters.droppedReadings > before) this.#ctx.tellChange();
-    if (before > 0 || counters.droppedReadings === 0) return;
-    log.warn(
-      { thread: HOLDER, queue_size: settings.queue_size },
-      'readings come in faster than they leave and a serial line cannot wait: the oldest are dropped and counted (see dropped_readings in bridge/devices)',
-    );
-  }
-
-  async #waitForRoom(thread: Thread): Promise<void> {
-    const { up } = this.#ctx;
-    for (let item = this.#overflow[0]; item !== undefined; item = this.#overflow[0]) {
-      const outcome = up.put(item);
-      if (outcome === 'rejected') {
-        thread.idle();
-        await up.room(thread.abortSignal);
-        if (thread.state !== 'aborting') continue;
-      }
-      if (outcome !== 'queued') this.#countDropped(item);
-      this.#overflow.shift();
-    }
+  async #unblock(thread: Thread): Promise<void> {
+    await this.#wayUp.unblock(thread);
     thread.busy('decoding');
   }
 
-  #countDropped(item: UpItem): void {
-    if (item.kind === 'readings') this.#ctx.counters.droppedReadings += countOf(item.batch);
+  #queue(item: UpItem): void {
+    // A session speaks when it likes, whether its line is paused or not.
+    const outcome = this.#wayUp.put(item, this.#canPause && !this.#hasSession);
+    // What a Worker hands out may find this thread waiting for bytes.
+    if (outcome === 'waits' && this.#ctx.decoder?.whenIdle !== undefined) this.#ctx.received.put({ kind: 'wake' });
   }
 
   #pause(link: Link): void {
