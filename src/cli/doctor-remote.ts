@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.js';
 import type { Health } from '../control/health.js';
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
+import { accessOptions } from '../uplink/config-options.js';
 import { EMBEDDED_VERSION } from '../uplink/embedded-broker.js';
 import { openSession } from '../uplink/open-session.js';
 import type { SessionHooks } from '../uplink/session.js';
@@ -105,7 +106,6 @@ function transitionsOf({
 }
 
 function sessionOptions(mqtt: Config['mqtt'], url: string, clock: Clock): Parameters<typeof openSession>[0] {
-  const { username, password, ca, cert, key } = mqtt;
   return {
     url,
     version: mqtt.url === 'embedded' ? EMBEDDED_VERSION : mqtt.version,
@@ -113,14 +113,7 @@ function sessionOptions(mqtt: Config['mqtt'], url: string, clock: Clock): Parame
     keepaliveSeconds: 0,
     connectTimeoutMs: CONNECT_MS,
     clock,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    tls: {
-      rejectUnauthorized: mqtt.reject_unauthorized,
-      ...(ca !== undefined && { ca: Buffer.from(ca) }),
-      ...(cert !== undefined && { cert: Buffer.from(cert) }),
-      ...(key !== undefined && { key: Buffer.from(key) }),
-    },
+    ...accessOptions(mqtt),
   };
 }
 

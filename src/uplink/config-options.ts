@@ -3,6 +3,7 @@
 import path from 'node:path';
 import type { Config } from '../config/schema.js';
 import { EMBEDDED_VERSION, type EmbeddedBroker } from './embedded-broker.js';
+import type { SessionOptions } from './session.js';
 import type { UplinkOptions } from './uplink.js';
 
 /** The options of the spool that follow from the config. */
@@ -25,14 +26,21 @@ export function spoolOptions(
 
 /** The options of a session that follow from the config; `broker`: the embedded one, if it is that. */
 export function sessionOptions({ mqtt }: Config, broker: EmbeddedBroker | undefined): UplinkOptions['session'] {
-  const { ca, cert, key } = mqtt;
-  const { username, password } = { ...(broker === undefined && credentialsIn(mqtt.url)), ...given(mqtt) };
   return {
     url: broker?.url ?? mqtt.url,
     version: broker === undefined ? mqtt.version : EMBEDDED_VERSION,
     clientId: mqtt.client_id,
     keepaliveSeconds: Math.ceil(mqtt.keepalive / 1000),
     sessionExpirySeconds: Math.ceil(mqtt.session_expiry / 1000),
+    ...accessOptions(mqtt),
+  };
+}
+
+/** Who we are to the broker, and how sure we want to be who it is. */
+export function accessOptions(mqtt: Config['mqtt']): Pick<SessionOptions, 'username' | 'password' | 'tls'> {
+  const { ca, cert, key } = mqtt;
+  const { username, password } = { ...(mqtt.url !== 'embedded' && credentialsIn(mqtt.url)), ...given(mqtt) };
+  return {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     tls: {
