@@ -29,6 +29,8 @@ import {
   type Tap,
   type UpItem,
   type WhileCritical,
+  weighReceived,
+  weighUp,
 } from './device-context.js';
 import type { Greeting } from './greeting.js';
 import { decodeHostMaker } from './make-decode-host.js';
@@ -343,12 +345,3 @@ export class CommsThreadGroup {
 }
 
 const UNBOUNDED = { capacity: Number.MAX_SAFE_INTEGER, whenFull: 'reject' } as const;
-
-function weighReceived(item: ReceiveItem): number {
-  return item.kind === 'chunk' ? item.bytes.length : 1;
-}
-
-/** Memory that an item holds on to: its buffer, and about 64 bytes for the objects around it. */
-function weighUp(item: UpItem): number {
-  return 64 + (item.kind === 'readings' ? item.batch.bytes.length + item.batch.bounds.length * 4 : item.bytes.length);
-}

@@ -44,6 +44,16 @@ export interface Payload {
   onOutcome?(outcome: BoundedOutcome): void;
 }
 
+/** What an item in the inbox of the receive thread counts for: bytes. */
+export function weighReceived(item: ReceiveItem): number {
+  return item.kind === 'chunk' ? item.bytes.length : 1;
+}
+
+/** Memory that an item on its way up holds on to: its buffer, and about 64 bytes for the objects around it. */
+export function weighUp(item: UpItem): number {
+  return 64 + (item.kind === 'readings' ? item.batch.bytes.length + item.batch.bounds.length * 4 : item.bytes.length);
+}
+
 /** What the manager thread is told. */
 export type ManagerItem =
   | { readonly kind: 'lost'; readonly lease: Lease<Link>; readonly loss: LinkLoss }

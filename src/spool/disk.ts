@@ -133,7 +133,7 @@ export class Disk {
   async #openAnew(): Promise<Store> {
     const { dir, openStore } = this.#options;
     if (openStore === undefined && (await isHeadless(dir)))
-      await this.#setAside(`the spool in ${dir} has lost its file CURRENT`);
+      await this.#setAside(`the spool in ${dir} has lost its file CURRENT, or it is damaged`);
     try {
       return await this.#openStore();
     } catch (error) {

@@ -1,7 +1,7 @@
 // A store that cannot be used is not thrown away: its folder gets another name, for whoever wants to look into it. Only the
 // newest such folder is kept, so that a disk does not fill up with them.
 
-import { access, readdir, rename, rm } from 'node:fs/promises';
+import { access, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const KEPT = 1;
@@ -19,10 +19,15 @@ export async function setAside(dir: string, wall: number): Promise<string> {
   return name;
 }
 
-/** LevelDB would make a new store over one whose CURRENT is missing, and delete its tables. */
+/**
+ * Whether the file CURRENT is missing, or does not name a MANIFEST that is there. LevelDB would make a new store over the first
+ * and delete its tables, and has no clear word for all of the others.
+ */
 export async function isHeadless(dir: string): Promise<boolean> {
   const names = await readdir(dir).catch((): string[] => []);
-  return !names.includes('CURRENT') && names.some((name) => /^MANIFEST-|\.(?:log|ldb|sst)$/.test(name));
+  if (!names.includes('CURRENT')) return names.some((name) => /^MANIFEST-|\.(?:log|ldb|sst)$/.test(name));
+  const named = await readFile(join(dir, 'CURRENT'), 'latin1').catch(() => undefined);
+  return named !== undefined && !(named.endsWith('\n') && names.includes(named.slice(0, -1)));
 }
 
 /** Whether there is a folder of that name. */

@@ -11,13 +11,13 @@
 
 import { type Clock, sleep, type Timer } from '../core/clock.js';
 import type { Log } from '../core/log.js';
-import { encodeBlock } from './block-codec.js';
 import type { OpenStore } from './disk.js';
 import { DiskKeeper } from './disk-keeper.js';
 import { type Draft, draftsOf } from './draft.js';
 import { Drops, type OnDrop, readBlock } from './drops.js';
 import { Eviction } from './eviction.js';
 import { MemoryKeeper } from './memory-keeper.js';
+import { moveToDisk } from './memory-move.js';
 import { countIn, type SpoolBlock, type SpoolRecord } from './record.js';
 import { Serial } from './serial.js';
 import { isThere } from './set-aside.js';
@@ -307,30 +307,14 @@ export class Spool {
     await this.#disk.retry();
     if (!this.#disk.isWritable) return;
     try {
-      const moved = await this.#moveToDisk();
+      const knownFrom = this.#isSameNumbering ? this.#disk.nextSeq : 0;
+      const moved = await moveToDisk(this.#memory.shelf, this.#disk, knownFrom);
+      this.#isSameNumbering = true;
+      this.#nextSeq = Math.max(this.#nextSeq, this.#disk.nextSeq);
       this.#disk.moved(moved, this.#memory.shelf.isEmpty);
     } catch (error) {
       await this.#disk.failed(error);
     }
-  }
-
-  /** What is in memory goes behind what is on the disk, in order, as far as there is room. Answers how many messages. */
-  async #moveToDisk(): Promise<number> {
-    const { shelf } = this.#memory;
-    const knownFrom = this.#isSameNumbering ? this.#disk.nextSeq : 0;
-    let moved = 0;
-    for (let block = await shelf.first(); block !== undefined; block = await shelf.first()) {
-      // A write that failed may have come through all the same: then its number is there.
-      const isThere = block.seq < knownFrom;
-      const stored = isThere ? block : renumbered(block, Math.max(block.seq, this.#disk.nextSeq));
-      if (!isThere && !(await this.#disk.take(stored))) break;
-      await shelf.remove([block]);
-      shelf.handOver(this.#disk.shelf, block.seq, refOf(stored));
-      moved += block.messages;
-    }
-    this.#isSameNumbering = true;
-    this.#nextSeq = Math.max(this.#nextSeq, this.#disk.nextSeq);
-    return moved;
   }
 
   async #closeWithin(ms: number): Promise<void> {
@@ -357,11 +341,4 @@ export class Spool {
     for (const block of await this.#memory.shelf.oldest(Number.POSITIVE_INFINITY)) this.#drops.block(block, 'ended');
     await this.#memory.shelf.store?.close();
   }
-}
-
-/** A block under another number. What cannot be read keeps its bytes, and is found out when it is sent. */
-function renumbered(block: StoredBlock, seq: number): StoredBlock {
-  if (seq === block.seq) return block;
-  const read = readBlock(block);
-  return { ...block, seq, bytes: read === undefined ? block.bytes : encodeBlock(seq, read.records) };
 }

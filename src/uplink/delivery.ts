@@ -9,13 +9,12 @@
 // gather in the outbox for `write_interval` and are then written to the spool together, which drops by its policy. With
 // `mode: always` each reading is in the spool before it is sent.
 
-import type { Clock, Timer } from '../core/clock.js';
+import type { Clock } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
 import { countOf } from '../device/message.js';
 import type { Spool } from '../spool/spool.js';
 import { AckTimer } from './ack-timer.js';
-import { DROP_CAUSES, type DropCounts } from './drop-counter.js';
 import type { DropLog } from './drop-log.js';
 import type { ReplayOrder } from './lanes.js';
 import { LastWait } from './last-wait.js';
@@ -48,7 +47,7 @@ export interface DeliveryOptions {
   readonly inbox: MessageQueue<OutboxEntry>;
   readonly states: RetainedStates;
   readonly outgoing: Pick<Outgoing, 'state' | 'kept' | 'live'>;
-  readonly drops: Pick<DropLog, 'note'>;
+  readonly drops: Pick<DropLog, 'note' | 'noteAll'>;
   readonly settings: SpoolSettings;
   /** Absent with `mode: off`. */
   readonly spool: Spool | undefined;
@@ -72,7 +71,6 @@ export class Delivery {
   #left: readonly OutboxEntry[] = [];
   readonly #lastWait: LastWait;
   #isEnding = false;
-  #hurryTimer: Timer | undefined;
   /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */
   #isHurried = false;
   /** It has been looked what the spool has from before. */
@@ -143,12 +141,8 @@ export class Delivery {
 
   /** An ending gateway has until then (monotonic ms); what is not at the broker by then is left to the disk. */
   finishBy(at: number): void {
-    const { clock, spool } = this.#options;
-    this.#lastWait.endsAt = at;
-    if (spool === undefined) return;
-    this.#hurryTimer?.cancel();
-    this.#hurryTimer = clock.after((at - clock.now()) / 2, () => {
-      this.#isHurried = true;
+    this.#lastWait.endBy(at, () => {
+      this.#isHurried = this.#options.spool !== undefined;
       this.pump();
     });
   }
@@ -156,7 +150,7 @@ export class Delivery {
   /** For the report, after the thread was told to abort: what it will not take in any more. */
   giveUp(): void {
     this.#spill?.cancel();
-    this.#hurryTimer?.cancel();
+    this.#lastWait.calm();
     this.#replay?.stop();
     this.#left = this.#options.inbox.drain();
   }
@@ -334,7 +328,7 @@ export class Delivery {
   async #finish(thread: Thread): Promise<void> {
     this.#isEnding = true;
     this.#spill?.cancel();
-    this.#hurryTimer?.cancel();
+    this.#lastWait.calm();
     this.#replay?.stop(); // what is on the disk is safe there
     thread.busy('waiting for the acknowledgements of the broker');
     const { spool } = this.#options;
@@ -353,11 +347,6 @@ export class Delivery {
   #tellDrops(): void {
     if (this.#outbox.dropped === this.#dropsTold) return;
     this.#dropsTold = this.#outbox.dropped;
-    for (const [device, counts] of this.#outbox.takeDrops()) {
-      for (const [reason, cause] of Object.entries(DROP_CAUSES)) {
-        const messages = counts[reason as keyof DropCounts]; // it has the same keys
-        if (messages > 0) this.#options.drops.note(device, messages, cause);
-      }
-    }
+    this.#options.drops.noteAll(this.#outbox.takeDrops());
   }
 }

@@ -5,7 +5,9 @@
  * Why messages were discarded: no room; larger than the broker's Maximum Packet Size; refused by the broker with an error
  * code in its PUBACK (MQTT 5: not authorized, quota exceeded, ...).
  */
-export type DropReason = 'full' | 'too-large' | 'refused';
+export type DropReason = (typeof DROP_REASONS)[number];
+
+export const DROP_REASONS = ['full', 'too-large', 'refused'] as const;
 
 /** The same in words. */
 export const DROP_CAUSES: Readonly<Record<DropReason, string>> = {

@@ -4,6 +4,7 @@
 
 import type { Clock, Timer } from '../core/clock.js';
 import type { Log } from '../core/log.js';
+import { DROP_CAUSES, DROP_REASONS, type DropCounts } from './drop-counter.js';
 
 /** An episode has ended when nothing has been dropped for this long, ms. */
 const QUIET_MS = 10_000;
@@ -67,6 +68,13 @@ export class DropLog {
       `messages are being dropped: ${cause}; they are counted`,
     );
     this.#options.onChange?.();
+  }
+
+  /** Notes what the outbox has discarded, per device. */
+  noteAll(drops: ReadonlyMap<string, DropCounts>): void {
+    for (const [device, counts] of drops) {
+      for (const reason of DROP_REASONS) if (counts[reason] > 0) this.note(device, counts[reason], DROP_CAUSES[reason]);
+    }
   }
 
   /** Ends the episode, if there is one: nobody will look again. */

@@ -8,7 +8,8 @@ const AWAY_GRACE_MS = 1000;
 
 export class LastWait {
   /** Monotonic ms. */
-  endsAt = Number.POSITIVE_INFINITY;
+  #endsAt = Number.POSITIVE_INFINITY;
+  #halfway: Timer | undefined;
   readonly #clock: Clock;
   readonly #whenIdle: (signal: AbortSignal) => Promise<unknown>;
   readonly #timers: Timer[] = [];
@@ -20,13 +21,25 @@ export class LastWait {
     this.#whenIdle = whenIdle;
   }
 
+  /** There is time until then (monotonic ms). `onHalfway`: half of it is over, and something may still be in front of the wait. */
+  endBy(at: number, onHalfway: () => void): void {
+    this.#endsAt = at;
+    this.calm();
+    this.#halfway = this.#clock.after((at - this.#clock.now()) / 2, onHalfway);
+  }
+
+  /** Nothing is in front of the wait any more. */
+  calm(): void {
+    this.#halfway?.cancel();
+  }
+
   /** Waits, once. */
   async run(isBrokerThere: boolean, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const over = new AbortController();
     const giveUp = (): void => over.abort();
     this.#giveUp = giveUp;
-    if (Number.isFinite(this.endsAt)) this.#giveUpIn(Math.max(0, this.endsAt - this.#clock.now()));
+    if (Number.isFinite(this.#endsAt)) this.#giveUpIn(Math.max(0, this.#endsAt - this.#clock.now()));
     if (!isBrokerThere) this.brokerGone();
     signal.addEventListener('abort', giveUp, { once: true });
     await this.#whenIdle(over.signal);

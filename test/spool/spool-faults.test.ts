@@ -256,6 +256,20 @@ spoolTest('flipped bytes anywhere never crash it, and never give wrong messages'
   t.true(told > 0);
 });
 
+spoolTest('whatever a damaged CURRENT says, the store is set aside and a new one begun', {}, async (t, rig) => {
+  const spool = await rig.open();
+  await spool.append([recordOf('a', ['1'])]);
+  await spool.flush();
+  for (const [index, text] of ['', '\n', 'M\0NIFEST-000002\n', '../x\n', 'MANIFEST-000002', '.\n'].entries()) {
+    const dir = await rig.folder.copy(`headless-${index}/spool`);
+    await writeFile(join(dir, 'CURRENT'), text);
+    const opened = await rig.open({ dir });
+    t.is(opened.state, 'disk', JSON.stringify(text));
+    t.truthy(rig.log.find('was set aside'));
+    await opened.close();
+  }
+});
+
 spoolTest('a damaged block is skipped and told, the others arrive', {}, async (t, rig) => {
   const spool = await rig.open();
   for (let round = 0; round < 12; round++) await spool.append([bulk(`a${round}`, 40, 1000)]);
