@@ -53,7 +53,7 @@ export interface GatewayOptions {
 
 /** How the gateway ended. */
 export interface GatewayReport extends ShutdownReport {
-  /** Messages that the broker has not acknowledged, per device. */
+  /** Messages that neither the broker has acknowledged nor the disk has, per device. */
   readonly undelivered: ReadonlyMap<string, number>;
 }
 

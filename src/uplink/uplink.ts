@@ -92,6 +92,8 @@ export class Uplink {
   #isOnline = false;
   /** Messages that the spool had no room for, or kept for too long. */
   #spoolDrops = 0;
+  /** The same while the gateway ends, per device: neither broker nor disk has taken them. */
+  readonly #lostAtEnd = new Map<string, number>();
   /** Incoming messages dropped since the queue was last empty. */
   #missed = 0;
 
@@ -195,9 +197,11 @@ export class Uplink {
     this.#delivery.ackTimer.watch(watcher);
   }
 
-  /** Messages that the broker has not acknowledged, per device. */
+  /** Messages that neither the broker has acknowledged nor the disk has, per device. */
   leftovers(): ReadonlyMap<string, number> {
-    return this.#delivery.leftovers();
+    const left = new Map(this.#delivery.leftovers());
+    for (const [device, messages] of this.#lostAtEnd) left.set(device, (left.get(device) ?? 0) + messages);
+    return left;
   }
 
   #makeGroup(): ThreadGroup {
@@ -260,6 +264,7 @@ export class Uplink {
 
   #onSpoolDrop(device: string, messages: number, cause: string): void {
     this.#spoolDrops += messages;
+    if (this.group.isClosing) this.#lostAtEnd.set(device, (this.#lostAtEnd.get(device) ?? 0) + messages);
     this.#drops.note(device, messages, cause);
   }
 

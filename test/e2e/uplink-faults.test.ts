@@ -153,7 +153,7 @@ for (const order of ['live-first', 'in-order'] as const) {
 }
 
 for (const order of ['live-first', 'in-order'] as const) {
-  const cuts = repeats(1, 10);
+  const cuts = repeats(1, 20);
   brokerTest(`a network cut half-open ${cuts}x, ${order}: found by keepalive, nothing lost, order kept`, async (t) => {
     allowForSoak(t);
     const broker = await brokerFor(t);

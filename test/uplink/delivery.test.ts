@@ -2,6 +2,7 @@
 
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { StoreError } from '../../src/spool/store-error.js';
 import { UplinkRig } from '../support/uplink-rig.js';
 
 const KIB = 1024;
@@ -354,6 +355,19 @@ test('a shutdown while the broker is away does not wait for it long', async (t) 
   t.true((await report).clean);
   t.true((await report).tookMs < 1100);
   t.truthy(rig.log.find('10 messages are kept on the disk'));
+});
+
+test('a shutdown while neither broker nor disk takes anything names what is lost', async (t) => {
+  const openStore = (): Promise<never> => Promise.reject(new StoreError('STORE_IO', 'no space left'));
+  const rig = await UplinkRig.start(t, 'away', { spool: { openStore } });
+  await feed(rig, 'scale', 0, 10);
+  await writeInterval(rig);
+  await feed(rig, 'scale', 10, 5);
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(3000);
+  t.true((await report).clean, 'no thread is stuck');
+  t.deepEqual(rig.uplink.leftovers(), new Map([['scale', 15]]));
+  t.falsy(rig.log.find('are kept on the disk'));
 });
 
 test('with spool.mode: off a shutdown with a slow broker names also what the send thread has not taken in', async (t) => {
