@@ -186,7 +186,9 @@ function describe({ stuck, left, undelivered }: GatewayReport): string {
   const parts = [
     ...stuck.map(({ group, thread, doing }) => `${group}/${thread} did not end (${doing})`),
     ...left.map(({ group, thread, items }) => `${items} items left with ${group}/${thread}`),
-    ...[...undelivered].map(([device, messages]) => `${messages} messages of ${device} neither at the broker nor on the disk`),
+    ...[...undelivered].map(
+      ([device, messages]) => `${messages} messages of ${device} neither at the broker nor on the disk`,
+    ),
   ];
   return `stopped with something left: ${parts.join('; ')}`;
 }
