@@ -34,8 +34,8 @@ import { type EmbeddedBroker, startEmbeddedBroker } from './uplink/embedded-brok
 import { makeTopics, type Topics } from './uplink/topics.js';
 import { Uplink } from './uplink/uplink.js';
 
-/** How much of a shutdown the broker has to take what is queued: three quarters, but what follows needs its time, ms. */
-const UPLINK_SHARE = { most: 0.75, least: 0.25, reserveMs: 1500 };
+/** Of a shutdown's time: for the broker to take what is queued, then, with the rest on the disk, for the goodbye. */
+const UPLINK_SHARES = { queued: 0.7, farewell: 0.2 };
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -178,7 +178,8 @@ export class Gateway {
   /** The coordinated shutdown: devices first, then the uplink, under one deadline. Never rejects; idempotent. */
   async stop(reason: string): Promise<GatewayReport> {
     const { shutdown_deadline } = this.#config.gateway;
-    this.#uplink.finishBy(this.#options.clock.now() + uplinkShareMs(shutdown_deadline));
+    const { queued, farewell } = UPLINK_SHARES;
+    this.#uplink.finishBy(this.#options.clock.now() + shutdown_deadline * queued, shutdown_deadline * farewell);
     const report = await this.registry.shutdown(shutdown_deadline, reason);
     const undelivered = this.#uplink.leftovers();
     this.#inventory.close();
@@ -305,10 +306,4 @@ export class Gateway {
       respond: (response) => this.#uplink.relay.offer(response),
     });
   }
-}
-
-/** How long the broker may take what is queued; then the rest goes to the disk, and goodbye is said. */
-function uplinkShareMs(deadlineMs: number): number {
-  const { most, least, reserveMs } = UPLINK_SHARE;
-  return Math.max(deadlineMs * least, Math.min(deadlineMs * most, deadlineMs - reserveMs));
 }

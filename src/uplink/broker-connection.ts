@@ -61,6 +61,7 @@ export class BrokerConnection {
   #session: Session | undefined;
   #wasOnline = false;
   #isHurried = false;
+  #farewellMs = FAREWELL_MS;
   #wake: () => void = () => {};
   #awaySince: number | undefined;
   readonly #noted = new Set<string>();
@@ -88,6 +89,11 @@ export class BrokerConnection {
       thread.idle();
       if (!stop.aborted) await this.#backOff(attempt, stop);
     }
+  }
+
+  /** The farewell may take no longer than this, ms. */
+  limitFarewell(ms: number): void {
+    this.#farewellMs = Math.min(FAREWELL_MS, ms);
   }
 
   /** From now on there is little time left: tries at once, and then often. */
@@ -180,7 +186,7 @@ export class BrokerConnection {
   /** Without an answer to the last words the session is broken off, so that the broker says them for us: the last will. */
   async #farewell(session: Session, lost: Promise<SessionLoss>): Promise<Ending> {
     const over = new AbortController();
-    const limit = this.#options.clock.after(FAREWELL_MS, () => over.abort());
+    const limit = this.#options.clock.after(this.#farewellMs, () => over.abort());
     const outcome = await Promise.race([this.#options.hooks.farewell(session, over.signal), lost]);
     limit.cancel();
     over.abort();

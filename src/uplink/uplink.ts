@@ -143,9 +143,13 @@ export class Uplink {
     return true;
   }
 
-  /** An ending gateway has until then (monotonic ms): what the broker has not taken by then is left to the disk. */
-  finishBy(at: number): void {
+  /**
+   * An ending gateway has until `at` (monotonic ms): what the broker has not taken by then is left to the disk. The goodbye after
+   * that has `farewellMs`.
+   */
+  finishBy(at: number, farewellMs: number): void {
     this.#delivery.finishBy(at);
+    this.#connection.limitFarewell(farewellMs);
   }
 
   /** True while there is a session with the broker. */

@@ -242,7 +242,7 @@ class World {
       for (const count of rig.uplink.leftovers().values()) this.crashLoss += count;
       if (rig.uplink.isOnline) rig.session.destroy();
     } else {
-      rig.uplink.finishBy(rig.clock.now() + 5000);
+      rig.uplink.finishBy(rig.clock.now() + 5000, 1000);
       const report = rig.registry.shutdown(8000, 'test');
       await rig.clock.advance(8000);
       const { clean } = await report;

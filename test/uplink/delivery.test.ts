@@ -295,7 +295,7 @@ test('messages that the broker refuses are counted to their device and told', as
 test('a shutdown with a broker that acknowledges nothing leaves everything on the disk, and says how much', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
   const taken = await feed(rig, 'scale', 0, 10_000);
-  rig.uplink.finishBy(rig.clock.now() + 6000);
+  rig.uplink.finishBy(rig.clock.now() + 6000, 1000);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(8000);
   t.true((await report).clean);
@@ -306,7 +306,7 @@ test('a shutdown with a broker that acknowledges nothing leaves everything on th
 test('a shutdown with a broker that is slow does not keep devices waiting: they get rid of what they have in time', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
   const taken = await feed(rig, 'scale', 0, 10_000);
-  rig.uplink.finishBy(rig.clock.now() + 6000);
+  rig.uplink.finishBy(rig.clock.now() + 6000, 1000);
   await rig.clock.advance(2900);
   t.is(await feed(rig, 'scale', taken, 100), 0, 'the broker may still take it');
   await rig.clock.advance(200);
