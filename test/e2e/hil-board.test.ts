@@ -1,10 +1,11 @@
 // An Arduino with the real StandardFirmata, simulated, driven by johnny-five in a real gateway: what the driver promises of a board,
 // from the pin to the topic and back, and over many unplugs. Written as a user would, with nothing but `ferrule/hil`.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { type Rig, type RigBoard, rig, standardFirmataHex } from 'ferrule/hil';
 import { fairStopwatch } from '../support/fair-stopwatch.js';
+import { openFiles } from '../support/process-figures.js';
 import { allowForSoak, isSoak, repeats } from '../support/soak.js';
 
 const UNPLUGS = repeats(5, 50);
@@ -83,9 +84,9 @@ boardTest(
 
     const offline: number[] = [];
     const online: number[] = [];
-    let before = figures(bench.pid);
+    let before = await figures(bench.pid);
     for (let unplug = 0; unplug < UNPLUGS; unplug += 1) {
-      if (unplug === WARM_UP) before = figures(bench.pid);
+      if (unplug === WARM_UP) before = await figures(bench.pid);
       const pulledAt = performance.now();
       await uno.unplug();
       await bench.expect('uno/availability', { state: 'offline' }, OFFLINE_WITHIN_MS);
@@ -96,7 +97,7 @@ boardTest(
       online.push(Math.round(performance.now() - pluggedAt));
       await setLed(bench, uno, 'on');
     }
-    const after = figures(bench.pid);
+    const after = await figures(bench.pid);
     t.log(`offline after ${offline.join(', ')} ms; online after ${online.join(', ')} ms`);
     t.log('figures before and after', before, after);
     t.is(after.threads, before.threads);
@@ -114,11 +115,11 @@ boardTest(
 );
 
 /** What the gateway's process holds. */
-function figures(pid: number): { files: number; threads: number; mib: number } {
+async function figures(pid: number): Promise<{ files: number; threads: number; mib: number }> {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
   return {
-    files: readdirSync(`/proc/${pid}/fd`).length,
+    files: await openFiles(pid),
     threads: field('Threads'),
     mib: Math.round(field('VmRSS') / 1024),
   };

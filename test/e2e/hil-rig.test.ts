@@ -10,7 +10,7 @@ import { type Rig, RigError, type RigOptions, rig } from '../../src/hil/hil.js';
 import { PtyUnavailableError } from '../../src/hil/pty.js';
 import { startRig } from '../../src/hil/rig-start.js';
 import { eventually } from '../support/eventually.js';
-import { openFiles } from '../support/process-figures.js';
+import { openNow } from '../support/process-figures.js';
 import { allowForSoak, repeats } from '../support/soak.js';
 
 const CYCLES = repeats(5, 50);
@@ -114,14 +114,14 @@ test.serial('a failing expectation shows what happened on wires and topics, and 
 });
 
 test.serial('a gateway that does not come up: the error shows why, and nothing is left behind', async (t) => {
-  const before = openFiles(process.pid);
+  const before = openNow(process.pid);
   const folders = rigFolders();
   const error = await t.throwsAsync(rig({ config: { log: { level: 'loud' } } }), { code: 'rig-start' });
   t.regex(error?.message ?? '', /^the gateway did not come up: it ended with code 78\n/);
   t.regex(error?.message ?? '', /log\.level: expected .* got "loud"/);
   await t.throwsAsync(rig({ config: 'a: [' }), { code: 'rig-config' });
   t.deepEqual(rigFolders(), folders);
-  await eventually(() => openFiles(process.pid) <= before, 'the files to be closed');
+  await eventually(() => openNow(process.pid) <= before, 'the files to be closed');
 });
 
 test.serial('a device whose config is bad, or that there is none of, is told when it is put on', async (t) => {
@@ -234,7 +234,7 @@ function figures(): { files: number; ptys: number; children: number; threads: nu
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean);
   const threads = Number(/^Threads:\s+(\d+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
   const ptys = links.filter((link) => link.includes('ptmx')).length;
-  return { files: openFiles(process.pid), ptys, children: children.length, threads };
+  return { files: openNow(process.pid), ptys, children: children.length, threads };
 }
 
 function linkOf(fd: string): string {

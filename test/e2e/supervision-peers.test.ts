@@ -100,7 +100,7 @@ brokerTest(
     await subscriber.count(`${BASE}/sensors/p-1`, 1);
     warm.destroy();
     await shown(rig, 'sensors', ({ counters }) => counters.connections === 0, 'without connections');
-    const before = { files: openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
+    const before = { files: await openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
 
     const sockets: net.Socket[] = [];
     while (sockets.length < CONNECTIONS) {
@@ -108,7 +108,7 @@ brokerTest(
     }
     await shown(rig, 'sensors', (entry) => entry.connections_total === CONNECTIONS, `with ${CONNECTIONS} connections`);
     const sent = await speakInTurn(sockets);
-    const all = { files: openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
+    const all = { files: await openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
     const names = Array.from({ length: CONNECTIONS }, (_, index) => `${BASE}/sensors/p-${index + 2}`);
     await eventually(() => names.every((name) => subscriber.on(name).length === LINES_EACH), `${sent} lines`, 15_000);
 
@@ -128,7 +128,7 @@ brokerTest(
     await eventually(() => names.every(isCleared), 'each retained availability to be cleared', 15_000);
     const left = await retainedBelow(t, subscriber, `${BASE}/sensors/#`);
     t.deepEqual(left, [`${BASE}/sensors/availability`], 'nothing is retained of a connection');
-    const after = { files: openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
+    const after = { files: await openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
     t.log(`open files ${before.files} -> ${all.files} -> ${after.files}`);
     t.log(`VmRSS ${before.memory} -> ${all.memory} -> ${after.memory} MiB, at most ${peakMiB(gateway.pid)}`);
     t.true(after.files <= before.files);
@@ -179,14 +179,14 @@ brokerTest(
       'the state as an event',
     );
     await new Promise((resolve) => setTimeout(resolve, 2500)); // the kernel of a stopped peer accepts, so it is tried over and over
-    const files = openFiles(gateway.pid);
+    const files = await openFiles(gateway.pid);
     talker.thaw();
     const count = subscriber.on(`${BASE}/cell`).length;
     await subscriber.count(`${BASE}/cell`, count + 20);
     await shown(rig, 'cell', ({ state }) => state === 'online', 'online');
     const states = eventsOf(subscriber, 'cell').map(({ to }) => to);
-    t.log(`states: ${states.join(' ')}; open files ${files} -> ${openFiles(gateway.pid)}`);
-    t.true(openFiles(gateway.pid) <= files + 1);
+    t.log(`states: ${states.join(' ')}; open files ${files} -> ${await openFiles(gateway.pid)}`);
+    t.true((await openFiles(gateway.pid)) <= files + 1);
     await endWell(t, rig);
   },
 );
@@ -211,7 +211,7 @@ brokerTest(
     const link = { type: 'tcp-listen', port: 0, peer: 'p-{n}', idle_timeout: '1s' };
     const rig = await startRig(t, { sensors: { driver: 'lines', link } });
     const { gateway, subscriber } = rig;
-    const files = openFiles(gateway.pid);
+    const files = await openFiles(gateway.pid);
     const caller = await peerFor(t, 'caller', await listeningPort(gateway));
     await subscriber.count(`${BASE}/sensors/p-1`, 5);
     const stoppedAt = performance.now();
@@ -219,7 +219,7 @@ brokerTest(
     await eventually(() => subscriber.texts(`${BASE}/sensors/p-1/availability`).at(-1) === '', 'its end', 5000);
     t.log(`gone after ${Math.round(performance.now() - stoppedAt)} ms`);
     await shown(rig, 'sensors', ({ counters }) => counters.connections === 0, 'without connections');
-    t.is(openFiles(gateway.pid), files);
+    t.is(await openFiles(gateway.pid), files);
     await endWell(t, rig);
   },
 );

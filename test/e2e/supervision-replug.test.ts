@@ -84,12 +84,12 @@ brokerTest(
     const quietTo = neighbour.lines;
 
     const took: number[] = [];
-    const figures = (): { files: number; memory: number } => ({
-      files: openFiles(gateway.pid),
+    const figures = async (): Promise<{ files: number; memory: number }> => ({
+      files: await openFiles(gateway.pid),
       memory: residentMiB(gateway.pid),
     });
     const memory: number[] = [];
-    let first = figures();
+    let first = await figures();
     for (let plug = 1; plug <= REPLUGS; plug += 1) {
       await pause(random() < 0.5 ? 0 : random() * LONGEST_AWAY_MS); // also back before its loss is noticed
       took.push(await plugOnce(subscriber, link, plug, random() * 20));
@@ -127,7 +127,7 @@ brokerTest(
 /** Between two plugs, so that the port itself does not count. */
 async function settledFigures<Figures>(
   gateway: { readonly log: readonly { readonly group?: string; readonly msg: string }[] },
-  figures: () => Figures,
+  figures: () => Promise<Figures>,
 ): Promise<Figures> {
   const isAway = (): boolean =>
     gateway.log.findLast(({ group }) => group === 'scale')?.msg.startsWith('online') !== true;
