@@ -9,12 +9,15 @@ export const USAGE = `npm run bench -- [options]
   --seconds N       length of the measured part of each workload (default: 10)
   --json FILE       where the results go (default: ferrule-bench.json in the system's folder for temporary files)
   --spool           only what a day without a broker writes to the disk (spool.ts; takes minutes)
+  --soak MINUTES    only a mixed load for so long, with memory, files and threads over time (soak.ts)
   --profile         take a profile of Ferrule under each workload, and print where its time went`;
 
 export interface BenchOptions {
   readonly isList: boolean;
   readonly isProfile: boolean;
   readonly isSpool: boolean;
+  /** Minutes of the soak; 0: none. */
+  readonly soak: number;
   readonly seconds: number;
   readonly only: readonly string[] | undefined;
   readonly systems: readonly string[] | undefined;
@@ -29,6 +32,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       list: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       spool: { type: 'boolean', default: false },
+      soak: { type: 'string', default: '0' },
       only: { type: 'string' },
       systems: { type: 'string' },
       seconds: { type: 'string', default: '10' },
@@ -37,8 +41,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 60)) throw new Error(`--seconds: expected 1 to 60, got ${values.seconds}`);
+  const soak = Number(values.soak);
+  if (!(Number.isInteger(soak) && soak >= 0)) throw new Error(`--soak: expected whole minutes, got ${values.soak}`);
   return {
-    ...{ isList: values.list, isProfile: values.profile, isSpool: values.spool, seconds, json: values.json },
+    ...{ soak, isList: values.list, isProfile: values.profile, isSpool: values.spool, seconds, json: values.json },
     only: values.only?.split(','),
     systems: values.systems?.toLowerCase().split(','),
   };

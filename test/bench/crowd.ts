@@ -13,9 +13,11 @@ export class Crowd {
   readonly #sent: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
+  #first = 0;
 
-  /** Connects `count` devices to a port of loopback. */
-  async connect(port: number, count: number): Promise<void> {
+  /** Connects `count` devices to a port of loopback; their numbers begin with `first`. */
+  async connect(port: number, count: number, first = 0): Promise<void> {
+    this.#first = first;
     while (this.#sockets.length < count) {
       const some = Array.from({ length: Math.min(BATCH, count - this.#sockets.length) }, () => this.#dial(port));
       await Promise.all(some);
@@ -38,7 +40,7 @@ export class Crowd {
 
   /** Lines written by each device. */
   get sent(): Map<number, number> {
-    return new Map(this.#sent.entries());
+    return new Map(this.#sent.map((count, index) => [this.#first + index, count]));
   }
 
   /** Connections that the other side has ended. */
@@ -61,9 +63,9 @@ export class Crowd {
     this.#sent.push(0);
   }
 
-  #say(device: number): void {
-    const number = this.#sent[device] ?? 0;
-    this.#sockets[device]?.write(stampedLine(device, number, monotonicUs()));
-    this.#sent[device] = number + 1;
+  #say(index: number): void {
+    const number = this.#sent[index] ?? 0;
+    this.#sockets[index]?.write(stampedLine(this.#first + index, number, monotonicUs()));
+    this.#sent[index] = number + 1;
   }
 }

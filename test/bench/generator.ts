@@ -38,7 +38,8 @@ const handlers = {
   ptyPlug: (index: number) => ptys.plug(index),
   ptysClose: () => ptys.close(),
 
-  crowdConnect: ({ port, count }: { readonly port: number; readonly count: number }) => crowd.connect(port, count),
+  crowdConnect: ({ port, count, first }: { readonly port: number; readonly count: number; readonly first?: number }) =>
+    crowd.connect(port, count, first),
   crowdTalk: () => crowd.talk(),
   crowdStop: () => {
     crowd.stop();

@@ -121,6 +121,18 @@ function printList(): void {
   }
 }
 
+/** Whether all that was sent has come. */
+async function runSoak(minutes: number): Promise<boolean> {
+  const { soak } = await import('./soak.js');
+  const rig = new BenchRig(ferrule, { seconds: minutes * 60 });
+  current = rig;
+  try {
+    return await soak(rig, minutes, print);
+  } finally {
+    await rig.close();
+  }
+}
+
 /** Stops what runs, without waiting for its good manners. Parts of the bench end with this process anyhow. */
 async function interrupt(): Promise<void> {
   await current?.close(0);
@@ -143,5 +155,6 @@ function understood(): { readonly options: BenchOptions; readonly entries: reado
 const { options, entries } = understood();
 if (options.isList) printList();
 else if (options.isSpool) await import('./spool.js');
+else if (options.soak > 0) process.exitCode = (await runSoak(options.soak)) ? 0 : 1;
 else if ((await runAll(options, entries)).some(({ error }) => error !== undefined)) process.exitCode = 1;
 process.exit();

@@ -12,7 +12,7 @@ import { monotonicUs, PAYLOAD_BYTES, stampedLine } from './stamped-line.js';
 /** MQTT 3.1.1: nothing of version 5 is needed, and it is a byte shorter. */
 const VERSION = 4;
 const SUBACK = 9;
-/** What the gateway says of itself is JSON, an object or a list; a line begins with a digit. */
+/** What the gateway says of itself is JSON, an object or a list, or empty where it clears a topic; a line begins with a digit. */
 const STATES: readonly (number | undefined)[] = [0x7b, 0x5b];
 /** Longest wait for the answer to a command. */
 const ANSWER_LIMIT_MS = 2000;
@@ -39,7 +39,7 @@ function onPacket(head: number, bytes: Buffer, from: number, to: number): void {
   if (typeOf(head) === SUBACK) isSubscribed();
   if (!isPublish(head)) return;
   readPublish(head, bytes, from, VERSION, bounds);
-  if (STATES.includes(bytes[bounds.payloadAt])) return;
+  if (bounds.payloadAt === to || STATES.includes(bytes[bounds.payloadAt])) return;
   const sentUs = check.take(bytes, bounds.payloadAt, to - bounds.payloadAt, nowUs);
   if (sentUs !== 'damaged') onLine(sentUs, nowUs);
 }

@@ -30,6 +30,11 @@ export function openNow(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
+/** Threads that a process has, those of Node itself included. */
+export function threadsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).length;
+}
+
 function statusMiB(pid: number, field: string): number {
   const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(kib) / 1024);
