@@ -1,7 +1,7 @@
 // How bytes are cut into frames: the `framing` key of a device. `device/framer.ts` makes framers from these.
 
 import { z } from 'zod';
-import { bytes, duration, integer, oneOf, size } from './values.js';
+import { bytes, duration, integer, oneOf, regExp, size } from './values.js';
 
 /**
  * Checksum at the end of a frame. Names follow the field (crccalc.com): crc16-modbus, crc16-ccitt (CCITT-FALSE),
@@ -82,21 +82,9 @@ export const slipFraming = z.strictObject({ type: z.literal('slip'), ...shared }
 /** Consistent Overhead Byte Stuffing (Cheshire & Baker 1997), frames end with a zero byte. */
 export const cobsFraming = z.strictObject({ type: z.literal('cobs'), ...shared });
 
-const pattern = z
-  .string()
-  .min(1)
-  .max(1024)
-  .refine(isRegExp, { error: 'a regular expression' })
-  .describe('A frame is what this matches (latin1 text) and ends as soon as it does; group 1, if any, is the frame');
-
-function isRegExp(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const pattern = regExp().describe(
+  'A frame is what this matches (latin1 text) and ends as soon as it does; group 1, if any, is the frame',
+);
 
 /**
  * A frame is what the regular expression matches; text (latin1). Group 1, if any, is the frame. It ends with the first byte

@@ -7,7 +7,7 @@
 //   tcp-listen://0.0.0.0:7000               { type: tcp-listen, host: 0.0.0.0, port: 7000 }
 
 import { z } from 'zod';
-import { duration, integer, oneOf, port, sentence } from './values.js';
+import { duration, integer, oneOf, port, regExp } from './values.js';
 
 const line = {
   baud_rate: integer(50, 4_000_000).optional().describe("Bits per second; default: the driver's, else 9600"),
@@ -55,6 +55,9 @@ export const tcpLink = z.strictObject({
     .describe('Nothing received for this long: the connection is closed and opened again; 0 = never'),
 });
 
+/** The value of `peer` with which a connection is called what its device calls itself. */
+export const FIRST_FRAME = 'first-frame';
+
 const PEER_FIELDS = /\{(?:ip|port|n)\}/g;
 
 /** The fixed text of a template goes into a topic: one segment, no wildcard, no stray brace. */
@@ -62,12 +65,9 @@ function isPeerTemplate(peer: string): boolean {
   return peer.match(PEER_FIELDS) !== null && /^[^{}/+#\s]*$/.test(peer.replaceAll(PEER_FIELDS, ''));
 }
 
-const peer = z
-  .string()
-  .refine((text) => text !== 'first-frame', sentence('first-frame is not in this version yet'))
-  .refine((text) => text === 'first-frame' || text === 'shared' || isPeerTemplate(text), {
-    error: '"shared" or a template with {ip}, {port} or {n}, such as "{ip}-{port}", without / + #',
-  });
+const peer = z.string().refine((text) => text === FIRST_FRAME || text === 'shared' || isPeerTemplate(text), {
+  error: '"shared", "first-frame" or a template with {ip}, {port} or {n}, such as "{ip}-{port}", without / + #',
+});
 
 export const tcpListenLink = z.strictObject({
   type: z.literal('tcp-listen'),
@@ -79,7 +79,15 @@ export const tcpListenLink = z.strictObject({
     .describe('Nothing received for this long: the connection is closed; 0 = never'),
   peer: peer
     .default('{ip}-{port}')
-    .describe("Names each connection: a template of {ip}, {port}, {n}, or `shared`: all on the listener's own topic"),
+    .describe(
+      "Names each connection: a template of {ip}, {port}, {n}; `first-frame`: what `peer_pattern` finds in the first thing that it says; or `shared`: all on the listener's own topic",
+    ),
+  peer_pattern: regExp()
+    .default('.+')
+    .describe('With `first-frame`: the name is group 1 of this regular expression, or all that matches'),
+  peer_timeout: duration({ min: 100, max: 600_000 })
+    .prefault('10s')
+    .describe('With `first-frame`: a connection that has said nothing by then is closed'),
 });
 
 const notALink = (issue: { code?: string | undefined }): string | undefined =>

@@ -53,7 +53,7 @@ function parseHostPort(scheme: string, address: string): Target {
 }
 
 /** Values that look like numbers or booleans are such, except where the key takes text. */
-const TEXT_KEYS = new Set(['serial', 'peer', 'parity']);
+const TEXT_KEYS = new Set(['serial', 'peer', 'peer_pattern', 'parity']);
 
 function addQuery(target: Exclude<Target, string>, query: string | undefined): ParsedLink {
   const link: Record<string, string | number | boolean> = { ...target };

@@ -116,6 +116,20 @@ export function oneOf<const Values extends readonly [number, ...number[]]>(...va
   ) as unknown as z.ZodUnion<readonly z.ZodLiteral<Values[number]>[]>; // map() forgets which numbers
 }
 
+/** A regular expression of JavaScript, as text. */
+export function regExp() {
+  return z.string().min(1).max(1024).refine(isRegExp, { error: 'a regular expression' });
+}
+
+function isRegExp(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * A check whose message is a whole sentence, shown as it is instead of behind "expected ..., got ...". For `refine`.
  */

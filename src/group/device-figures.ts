@@ -14,7 +14,12 @@ export interface DeviceFigures {
   readonly queuedItems: number;
   readonly queuedBytes: number;
   /** Of a listener. */
-  readonly connections?: { readonly open: number; readonly accepted: number; readonly refused: number };
+  readonly connections?: {
+    readonly open: number;
+    readonly accepted: number;
+    readonly refused: number;
+    readonly unnamed: number;
+  };
 }
 
 /** The figures of a device, or of a listener with all its connections. */
@@ -47,7 +52,7 @@ function listenerFigures(listener: ServerManager): DeviceFigures {
     queuedBytes += figures.queuedBytes;
     open += 1;
   }
-  const { accepted, refused } = listener.counters;
-  const connections = { open, accepted, refused };
+  const { accepted, refused, unnamed } = listener.counters;
+  const connections = { open, accepted, refused, unnamed };
   return { state: listener.group.state.state, counters, queuedItems, queuedBytes, connections };
 }

@@ -5,7 +5,7 @@
 //                    -> over max_connections: closed at once, counted
 
 import net from 'node:net';
-import type { TcpListenLinkConfig } from '../config/link-schema.js';
+import { FIRST_FRAME, type TcpListenLinkConfig } from '../config/link-schema.js';
 import { type Clock, sleep, type Timer } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
@@ -17,8 +17,10 @@ import type { LinkOpener } from '../device/link.js';
 import { socketLink } from '../device/links/tcp-socket.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import { answer } from './answer.js';
+import { CallerNames } from './caller-names.js';
 import { CommsThreadGroup, type CommsThreadGroupOptions, DEVICE_RANK } from './comms-thread-group.js';
 import { addCounters, newCounters } from './device-context.js';
+import { listenFailure } from './listen-failure.js';
 import { peerNamer } from './peer-name.js';
 
 /**
@@ -41,6 +43,8 @@ export interface ServerManagerOptions
 interface DoorCounters {
   accepted: number;
   refused: number;
+  /** Connections without a name: see `peer: first-frame`. */
+  unnamed: number;
   /** Connections that the system could not hand over, for want of descriptors. */
   failed: number;
 }
@@ -55,9 +59,11 @@ export class ServerManager {
   readonly #relay: Relay;
   readonly #registry: ThreadRegistry<DownMessage>;
   readonly #connections = new Map<string, CommsThreadGroup>();
-  readonly #counters: DoorCounters = { accepted: 0, refused: 0, failed: 0 };
+  readonly #counters: DoorCounters = { accepted: 0, refused: 0, unnamed: 0, failed: 0 };
   readonly #nameOf: (socket: net.Socket, isTaken: (name: string) => boolean) => string;
   readonly #isShared: boolean;
+  /** With `peer: first-frame`. */
+  readonly #callers: CallerNames | undefined;
   #port = 0;
   /** Set while a thread that has crashed waits for its restart. */
   #restarting: Timer | undefined;
@@ -70,6 +76,7 @@ export class ServerManager {
     this.#registry = options.registry;
     this.#isShared = options.listen.peer === 'shared';
     this.#nameOf = peerNamer(this.#isShared ? '{ip}-{port}' : options.listen.peer);
+    this.#callers = options.listen.peer === FIRST_FRAME ? this.#makeCallers() : undefined;
     this.group = new ThreadGroup({
       id: options.id,
       clock: options.clock,
@@ -174,7 +181,7 @@ export class ServerManager {
       // Accepting can fail for a moment (no descriptors left); the listener itself stays.
       server.on('error', (error) => {
         if (server.listening) this.#onAcceptFailed(error);
-        else settle(explain(error, host, port));
+        else settle(listenFailure(error, host, port));
       });
       server.once('listening', () => settle(undefined));
       server.listen({ host, port, backlog: 511 });
@@ -191,7 +198,23 @@ export class ServerManager {
     await aborted(stop);
     // Not awaited: `close` calls back when the last connection is gone, and those are closed by their own groups.
     server.close();
+    this.#callers?.close();
     this.#relay.offer({ kind: 'availability', device: this.#options.id, state: 'offline' });
+  }
+
+  #makeCallers(): CallerNames {
+    const { clock, listen, plan, id } = this.#options;
+    return new CallerNames({
+      clock,
+      framing: plan.framing,
+      pattern: new RegExp(listen.peer_pattern),
+      timeoutMs: listen.peer_timeout,
+      holder: (name) => {
+        const connection = this.#connections.get(`${id}/${name}`);
+        return connection && { end: (reason) => connection.restart(reason) };
+      },
+      admit: (socket, name) => this.#admit(socket, name),
+    });
   }
 
   #accept(socket: net.Socket): void {
@@ -200,11 +223,32 @@ export class ServerManager {
       socket.destroy();
       return;
     }
-    if (this.#connections.size >= listen.max_connections) {
+    if (this.#connections.size + (this.#callers?.waiting ?? 0) >= listen.max_connections) {
       this.#refuse(socket);
       return;
     }
-    const peer = this.#nameOf(socket, (name) => this.#registry.get(`${id}/${name}`) !== undefined);
+    if (this.#callers !== undefined) void this.#admitNamed(socket, this.#callers);
+    else
+      this.#admit(
+        socket,
+        this.#nameOf(socket, (name) => this.#registry.get(`${id}/${name}`) !== undefined),
+      );
+  }
+
+  async #admitNamed(socket: net.Socket, callers: CallerNames): Promise<void> {
+    const from = socket.remoteAddress;
+    const outcome = await callers.take(socket);
+    if (outcome === 'admitted') return;
+    socket.destroy();
+    if (this.group.isClosing) return;
+    this.#counters.unnamed += 1;
+    if (!isPowerOfTwo(this.#counters.unnamed)) return;
+    const fields = { thread: 'manager', unnamed: this.#counters.unnamed, peer: from };
+    this.#log.warn(fields, `connection from ${from} closed, it has no name: ${outcome.why}`);
+  }
+
+  #admit(socket: net.Socket, peer: string): void {
+    const { listen, id } = this.#options;
     const link = socketLink(socket, { name: `tcp ${peer}`, clock: this.#clock, idleTimeoutMs: listen.idle_timeout });
     const opener: LinkOpener = { name: link.name, open: () => Promise.resolve(link) };
     const connection = this.#makeConnection(`${id}/${peer}`, opener);
@@ -248,6 +292,7 @@ export class ServerManager {
       group.cleanup();
     }
     if (this.#connections.delete(group.id)) addCounters(this.ended, counters);
+    this.#callers?.left();
   }
 
   #refuse(socket: net.Socket): void {
@@ -283,20 +328,6 @@ export class ServerManager {
 
   #go(to: 'connecting' | 'online' | 'backing-off', reason: string): void {
     if (this.group.state.can(to)) this.group.state.go(to, reason);
-  }
-}
-
-function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
-  const where = `${host}:${port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `cannot listen on ${where}: another process does already (ss -ltnp shows which); choose another port or stop it`;
-    case 'EACCES':
-      return `cannot listen on ${where}: ports below 1024 need the capability CAP_NET_BIND_SERVICE`;
-    case 'EADDRNOTAVAIL':
-      return `cannot listen on ${where}: this machine has no such address; 0.0.0.0 listens on all`;
-    default:
-      return `cannot listen on ${where}: ${error.message}`;
   }
 }
 

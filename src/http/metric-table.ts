@@ -36,6 +36,7 @@ export const METRICS = [
   gauge('ferrule_listener_connections', 'Open connections of a tcp-listen device', 'device'),
   counter('ferrule_listener_accepted_connections_total', 'Connections accepted', 'device'),
   counter('ferrule_listener_refused_connections_total', 'Connections refused: max_connections were open', 'device'),
+  counter('ferrule_listener_unnamed_connections_total', 'Connections closed for want of a name: first-frame', 'device'),
   gauge('ferrule_uplink_connected', '1 while there is a session with the broker'),
   gauge('ferrule_uplink_queue_bytes', 'Bytes in memory that wait for the broker or its acknowledgement'),
   gauge('ferrule_uplink_unacknowledged_messages', 'Messages written and not yet acknowledged'),

@@ -85,13 +85,14 @@ function figureSamples(figures: DeviceFigures, labels: { readonly device: string
 }
 
 function listenerSamples(
-  { open, accepted, refused }: NonNullable<DeviceFigures['connections']>,
+  { open, accepted, refused, unnamed }: NonNullable<DeviceFigures['connections']>,
   labels: { readonly device: string },
 ): Sample[] {
   return [
     { name: 'ferrule_listener_connections', value: open, labels },
     { name: 'ferrule_listener_accepted_connections_total', value: accepted, labels },
     { name: 'ferrule_listener_refused_connections_total', value: refused, labels },
+    { name: 'ferrule_listener_unnamed_connections_total', value: unnamed, labels },
   ];
 }
 

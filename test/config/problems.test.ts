@@ -121,11 +121,11 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
     '1:38 devices.a.link: expected a link: serial:/dev/..., usb:VID:PID, tcp://host:port or tcp-listen://host:port, got "ftp://h:1"',
   ],
   [device('link: usb:12')]: ['1:38 devices.a.link.id: expected VID:PID in hexadecimal, e.g. "0403:6001", got "12"'],
-  [device('link: "tcp-listen://h:1?peer=first-frame"')]: [
-    '1:38 devices.a.link.peer: first-frame is not in this version yet',
+  [device('link: "tcp-listen://h:1?peer=first-frame&peer_pattern=("')]: [
+    '1:38 devices.a.link.peer_pattern: expected a regular expression, got "("',
   ],
   [device('link: "tcp-listen://h:1?peer={id}"')]: [
-    '1:38 devices.a.link.peer: expected "shared" or a template with {ip}, {port} or {n}, such as "{ip}-{port}", without / + #, got "{id}"',
+    '1:38 devices.a.link.peer: expected "shared", "first-frame" or a template with {ip}, {port} or {n}, such as "{ip}-{port}", without / + #, got "{id}"',
   ],
   [device(`${TCP}, framing: { type: lin }`)]: [
     '1:66 devices.a.framing.type: expected one of line, fixed, length-prefix, start-end, silence, slip, cobs, regex, raw, got "lin", did you mean "line"?',

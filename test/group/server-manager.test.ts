@@ -176,16 +176,16 @@ test('a driver that throws ends its own connection, and the next one is as new',
 });
 
 test('2,000 connections closed at once by reset leave no group behind and the listener accepts again', async (t) => {
-  t.timeout(60_000);
+  t.timeout(120_000);
   const count = 2000;
   const rig = await serverRig(t, { max_connections: count });
   const sockets: net.Socket[] = [];
   while (sockets.length < count) sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => rig.connect()))));
-  await eventually(() => rig.server.group.childCount === count, 'all are in', 20_000);
+  await eventually(() => rig.server.group.childCount === count, 'all are in');
   for (const socket of sockets) socket.write('line\n');
-  await eventually(() => rig.relay.texts.length === count, 'all were read', 20_000);
+  await eventually(() => rig.relay.texts.length === count, 'all were read');
   for (const socket of sockets) socket.resetAndDestroy();
-  await eventually(() => rig.server.group.childCount === 0, 'all groups are gone', 20_000);
+  await eventually(() => rig.server.group.childCount === 0, 'all groups are gone');
   t.deepEqual(rig.registry.ids(), ['door']);
   t.is(counters(rig).connections, 0);
   t.is(rig.relay.taken.filter((each) => each.kind === 'availability' && each.state === 'gone').length, count);
@@ -283,4 +283,83 @@ test('every connection gets the on_uplink_lost bytes while the broker is away', 
   late.on('data', () => t.fail());
   await eventually(() => late.readyState === 'open', 'the connection');
   t.deepEqual(heard, ['SAFE', 'SAFE']);
+});
+
+const BY_NAME = { peer: 'first-frame', peer_pattern: 'ID:(\\w+)' };
+
+test('first-frame: a connection is called what its device says first, and that is its first reading too', async (t) => {
+  const rig = await serverRig(t, BY_NAME);
+  const socket = await rig.connect();
+  await eventually(() => rig.server.group.state.state === 'online', 'the listener');
+  t.deepEqual(rig.registry.ids(), ['door'], 'nobody, before it has spoken');
+  socket.write('ID:4711\n12.5\n');
+  await eventually(() => rig.relay.texts.length === 2, 'its readings');
+  t.deepEqual(rig.relay.texts, ['ID:4711', '12.5']);
+  t.deepEqual([...new Set(rig.relay.readings.map(({ device }) => device))], ['door/4711']);
+  t.deepEqual(rig.relay.availability('door/4711'), ['online']);
+});
+
+test('first-frame: who does not say a name is turned away, counted, and told in the log', async (t) => {
+  const rig = await serverRig(t, BY_NAME);
+  const stranger = await rig.connect();
+  stranger.write('GET / HTTP/1.1\n');
+  await new Promise((resolve) => stranger.once('close', resolve).resume());
+  t.is(counters(rig).unnamed, 1);
+  t.is(counters(rig).accepted, 0);
+  t.is(rig.log.matching('it has no name: its first frame "GET / HTTP/1.1" does not match ID:(\\w+)').length, 1);
+  const silent = await serverRig(t, { ...BY_NAME, peer_timeout: '100ms' });
+  const mute = await silent.connect();
+  await new Promise((resolve) => mute.once('close', resolve).resume());
+  t.is(silent.log.matching('it said no whole frame in 0.1 s').length, 1);
+});
+
+test('first-frame: a device that calls again takes the place of its old connection, whose readings come first', async (t) => {
+  const rig = await serverRig(t, BY_NAME);
+  const old = await rig.connect();
+  old.write('ID:7\nold\n');
+  await eventually(() => rig.relay.texts.length === 2, 'the old one');
+  const again = await rig.connect();
+  again.write('ID:7\nnew\n');
+  await new Promise((resolve) => old.once('close', resolve).resume());
+  await eventually(() => rig.relay.texts.length === 4, 'the new one');
+  t.deepEqual(rig.relay.texts, ['ID:7', 'old', 'ID:7', 'new']);
+  t.deepEqual(rig.relay.availability('door/7'), ['online', 'gone', 'online']);
+  t.deepEqual(rig.server.connectionIds, ['door/7']);
+  const set = command({ payload: Buffer.from('go') });
+  let got = '';
+  again.on('data', (chunk) => {
+    got += chunk.toString();
+  });
+  rig.registry.route('door/7', set);
+  await eventually(() => got === 'go\n', 'the command at the new one');
+});
+
+test('first-frame: of many that call with one name at once, one is left, and it works', async (t) => {
+  const rig = await serverRig(t, BY_NAME);
+  const callers = await Promise.all(Array.from({ length: 20 }, () => rig.connect()));
+  for (const socket of callers) {
+    socket.on('error', () => {});
+    socket.write('ID:7\n');
+  }
+  const open = (): net.Socket[] => callers.filter((socket) => !socket.closed);
+  for (const socket of callers) socket.resume();
+  await eventually(() => open().length === 1, 'one to be left');
+  const before = rig.relay.texts.length;
+  open()[0]?.write('still here\n');
+  await eventually(() => rig.relay.texts.length > before, 'what it says');
+  t.is(rig.relay.texts.at(-1), 'still here');
+  t.deepEqual(rig.server.connectionIds, ['door/7']);
+});
+
+test('first-frame: connections without a name count against max_connections, and end with the listener', async (t) => {
+  const rig = await serverRig(t, { ...BY_NAME, max_connections: 1 });
+  const mute = await rig.connect();
+  const second = await rig.connect();
+  await new Promise((resolve) => second.once('close', resolve).resume());
+  t.is(counters(rig).refused, 1);
+  const ended = new Promise((resolve) => mute.once('close', resolve).resume());
+  await rig.registry.shutdown(3000, 'end');
+  await ended;
+  t.is(counters(rig).unnamed, 0);
+  t.is(rig.log.matching('has no name').length, 0);
 });
