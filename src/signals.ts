@@ -33,3 +33,23 @@ export function handleSignals(handlers: SignalHandlers): () => void {
     process.off('uncaughtException', uncaught).off('unhandledRejection', unhandled);
   };
 }
+
+/**
+ * Holds back the signals that come from now on: what is only starting cannot follow them, and must not be killed by them either, as
+ * its devices may be online already. The answer lets go and raises them again, for who handles them by then; idempotent. A second
+ * SIGTERM or SIGINT ends the process at once, with 1.
+ */
+export function holdSignals(): () => void {
+  const held = new Set<NodeJS.Signals>();
+  const reload = (signal: NodeJS.Signals): unknown => held.add(signal);
+  const stop = (signal: NodeJS.Signals): void => {
+    if (held.has('SIGTERM') || held.has('SIGINT')) process.exit(1);
+    held.add(signal);
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+  return () => {
+    process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
+    for (const signal of held) process.kill(process.pid, signal);
+    held.clear();
+  };
+}

@@ -83,10 +83,10 @@ fi
 # --- probe: what a user would do
 shown() { systemctl show ferrule -P "$1"; }
 log() { journalctl -u ferrule --no-pager -o cat; }
-expect() { # expect WHAT COMMAND...: the command comes true within 15 s
+expect() { # expect WHAT COMMAND...: the command comes true within 40 s
   local what=$1
   shift
-  for _ in $(seq 75); do
+  for _ in $(seq 200); do
     if "$@"; then echo "ok   $what"; return; fi
     sleep 0.2
   done

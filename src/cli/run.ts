@@ -7,7 +7,7 @@ import { systemClock } from '../core/clock.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { Gateway, type GatewayReport, type ReloadReport } from '../gateway.js';
-import { handleSignals } from '../signals.js';
+import { handleSignals, holdSignals } from '../signals.js';
 import { DeviceChanges } from './device-changes.js';
 import { EXIT } from './exit-codes.js';
 import { LiveConfig } from './live-config.js';
@@ -32,6 +32,7 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   }
   const { config, file } = live.current;
   const log = await makeLog({ level: config.log.level, isTerminal });
+  const letGo = holdSignals();
   log.info({ version, pid: process.pid, node: process.version, config: file }, `ferrule ${version} starts`);
   await live.tellTroubles(log, systemClock.wall());
   try {
@@ -39,12 +40,14 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
     const lock = await UpdateLock.open({ env: place.env, log });
     const gateway = await startGateway(live, log, service, lock);
     service.ready(gateway, () => busyLimitMs(live.current.config));
-    return await untilStopped(
+    const stopped = untilStopped(
       heldFromUpdates(gateway, lock),
       log,
       () => reloadOnSignal(gateway, live, log, service),
       (reason) => service.stopping(reason, config.gateway.shutdown_deadline),
     );
+    letGo();
+    return await stopped;
   } catch (error) {
     if (!(error instanceof FerruleError)) throw error;
     log.error({ err: error }, error.message);

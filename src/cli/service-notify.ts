@@ -12,7 +12,7 @@ import { stuckThreads } from '../control/stuck-threads.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
-import type { GroupView, StuckThread } from '../core/thread-group.js';
+import type { StuckThread, ThreadGroup } from '../core/thread-group.js';
 import type { RegistryEvent } from '../core/thread-registry.js';
 import { type NotifySocket, openNotifySocket } from './service-notify-socket.js';
 
@@ -21,7 +21,7 @@ export interface NotifyingGateway {
   health(): Pick<Health, 'broker' | 'devices' | 'reasons'>;
   readonly registry: {
     readonly isShuttingDown: boolean;
-    snapshot(): readonly GroupView[];
+    groups(): readonly Pick<ThreadGroup, 'overdue'>[];
     watch(watcher: (event: RegistryEvent) => void): () => void;
   };
 }
@@ -140,7 +140,7 @@ export class ServiceNotify {
     if (this.#watchdogMs === undefined || this.#gateway === undefined) return;
     const { registry } = this.#gateway;
     // A shutdown has a deadline of its own, and says itself who was stuck.
-    const stuck = registry.isShuttingDown ? [] : stuckThreads(registry.snapshot(), this.#busyLimitMs());
+    const stuck = registry.isShuttingDown ? [] : stuckThreads(registry.groups(), this.#busyLimitMs());
     if (stuck.length === 0) this.#after('feed', 0, () => this.#say('WATCHDOG=1'));
     this.#tellStuck(stuck);
     this.#after('beat', this.#watchdogMs / 3, () => this.#beat());

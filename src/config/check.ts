@@ -8,6 +8,9 @@ import type { ConfigSource } from './source.js';
 import { type MapTree, mapAt, nodeAt, type ScalarTree, type Tree, toPlain } from './tree.js';
 import { zodProblems } from './zod-problems.js';
 
+/** zod compiles a schema at its first use: 10 ms, which pays for thousands of values, not for one config. */
+const ONCE = { jitless: true };
+
 export type Checked = { readonly config: Config | undefined; readonly problems: readonly Problem[] };
 
 /** Checks a merged tree. `config` is there when there are no problems. */
@@ -36,7 +39,7 @@ function namesIn(root: MapTree): string[] {
 function parseLoosely(root: MapTree) {
   for (;;) {
     const plain = toPlain(root) as Record<string, unknown>; // the root is a map
-    const result = configSchema.safeParse(plain);
+    const result = configSchema.safeParse(plain, ONCE);
     const suspects = result.success ? [] : result.error.issues.map(({ path }) => nodeAt(root, withoutSymbols(path)));
     if (suspects.filter(retype).length === 0) return { plain, result };
   }
@@ -76,7 +79,7 @@ type Issues = readonly { readonly path: readonly PropertyKey[]; readonly keys?: 
 
 /** What is left when sections and devices with issues are taken out: it still can be checked against itself. */
 function parseRest(plain: Record<string, unknown>, issues: Issues): ParsedConfig | undefined {
-  const result = configSchema.safeParse(withoutFaulty(plain, issues));
+  const result = configSchema.safeParse(withoutFaulty(plain, issues), ONCE);
   return result.success ? result.data : undefined;
 }
 

@@ -2,7 +2,7 @@
 // `bridge/event`. Listens to the registry; a burst of changes becomes one message each.
 
 import type { Clock, Timer } from '../core/clock.js';
-import type { GroupView } from '../core/thread-group.js';
+import type { ThreadGroup } from '../core/thread-group.js';
 import type { RegistryEvent, ThreadRegistry } from '../core/thread-registry.js';
 import type { DownMessage, EventUp } from '../device/message.js';
 
@@ -74,7 +74,7 @@ export class Inventory {
     return names().map((name) => {
       const group = registry.get(name);
       const { isDisabled = false, more, ...shown } = facts(name) ?? {};
-      const body = group === undefined ? { state: isDisabled ? 'disabled' : 'closed' } : describe(group.view());
+      const body = group === undefined ? { state: isDisabled ? 'disabled' : 'closed' } : describe(group);
       return { name, ...shown, ...body, ...more, dropped: dropped(name) };
     });
   }
@@ -99,10 +99,13 @@ function snakeKeys(counters: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(Object.entries(counters).map(([key, value]) => [snake(key), value]));
 }
 
-function describe(view: GroupView): Record<string, unknown> {
-  const { state, since, reason, counters, children } = view;
-  const body = { state, since: new Date(since).toISOString(), reason, counters: snakeKeys(counters) };
-  if (children.length === 0) return body;
-  const connections = children.slice(0, LISTED_CONNECTIONS).map((child) => ({ name: child.id, state: child.state }));
-  return { ...body, connections, connections_total: children.length };
+/** Not made from the group's view, which would be one of each of thousands of connections too. */
+function describe(group: ThreadGroup): Record<string, unknown> {
+  const { state, since, reason } = group.state;
+  const counters = snakeKeys(group.figures());
+  const body = { state, since: new Date(since).toISOString(), reason, counters };
+  if (group.childCount === 0) return body;
+  const listed = group.children.slice(0, LISTED_CONNECTIONS);
+  const connections = listed.map((child) => ({ name: child.id, state: child.state.state }));
+  return { ...body, connections, connections_total: group.childCount };
 }

@@ -2,7 +2,6 @@
 // same transaction, or a broker that sends it again because our acknowledgement was lost (QoS 1, flag DUP). Bounded, no timers:
 // what is too old counts no more, and goes when its place is needed.
 
-import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import type { CommandStatus, ResponseUp } from '../device/message.js';
 
@@ -108,7 +107,8 @@ function note(seen: Seen, response: ResponseUp): void {
 
 /** A short text that is equal for two messages of the same contents. */
 export function contentsOf(...parts: readonly (string | Uint8Array | undefined)[]): string {
-  const hash = createHash('sha256');
+  // Loaded with the first command: a start does without it.
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for (const part of parts) {
     const bytes = Buffer.from(part ?? '');
     hash.update(`${part === undefined ? '-' : bytes.length}\n`).update(bytes); // the lengths keep ['ab', 'c'] from ['a', 'bc']

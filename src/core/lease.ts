@@ -4,43 +4,52 @@
 /** A counted hold on `resource`. Made with no holders; the first `enter` counts, the last `leave` closes. */
 export class Lease<T> {
   readonly resource: T;
-  /** Resolves when the resource has been closed. Never rejects. */
-  readonly closed: Promise<void>;
-  readonly #holders = new Set<string>();
+  /** A few: a list is smaller than a Set, and there is a lease to each of thousands of connections. */
+  #holders: readonly string[] = [];
   readonly #close: (resource: T) => Promise<void>;
-  #settle: () => void = () => {};
-  #isClosing = false;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #closed: Promise<void> | undefined;
+  #settle: (() => void) | undefined;
 
   /** `close` is called once, by the last holder to leave; it must not reject. */
   constructor(resource: T, close: (resource: T) => Promise<void>) {
     this.resource = resource;
     this.#close = close;
-    this.closed = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
   }
 
   get holders(): readonly string[] {
-    return [...this.#holders];
+    return this.#holders;
+  }
+
+  /** Resolves when the resource has been closed. Never rejects. */
+  get closed(): Promise<void> {
+    this.#closed ??=
+      this.#state === 'closed'
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            this.#settle = resolve;
+          });
+    return this.#closed;
   }
 
   /** Takes a hold; false if the resource is already closing. A holder may enter once. */
   enter(holder: string): boolean {
-    if (this.#isClosing) return false;
-    this.#holders.add(holder);
+    if (this.#state !== 'open') return false;
+    if (!this.#holders.includes(holder)) this.#holders = this.#holders.concat(holder); // no room for more: see ThreadGroup
     return true;
   }
 
   /** Lets go; the last one out closes the resource. Leaving twice does nothing. */
   leave(holder: string): void {
-    if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
-    this.force();
+    if (!this.#holders.includes(holder)) return;
+    this.#holders = this.#holders.filter((other) => other !== holder);
+    if (this.#holders.length === 0) this.force();
   }
 
   /** Closes it whoever still holds it: for the end of a group whose threads are stuck. */
   force(): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
     void this.#closeResource();
   }
 
@@ -51,7 +60,8 @@ export class Lease<T> {
     } catch {
       // Its owner has promised not to reject, and to tell of trouble itself.
     } finally {
-      this.#settle();
+      this.#state = 'closed';
+      this.#settle?.();
     }
   }
 }

@@ -2,8 +2,11 @@
 // `weigh` function is given), with a policy for what happens when it is full. Items may be falsy; `undefined` is an item
 // like any other, so answers are tagged.
 //
-//   put ->  [ head ............ tail ]  -> take / takeAll
+//   put ->  [ tail ............ head ]  -> take / poll / takeAll
 //            full: reject | drop-oldest | drop-newest         closed: what is in it can still be taken
+//
+// There are queues by the thousand, four to a device and most of them empty: an empty one is one small object. What it needs
+// for its items and for those who wait is made when it is needed; a thread that is its reader does not even wait.
 //
 // An item goes straight to the taker that has waited longest, so whoever waits in `take` waits on an empty queue and
 // cannot be overtaken. `ready` and `room` are news, not reservations: by the time the caller runs, another may have been
@@ -31,23 +34,35 @@ export interface QueueOptions<T> {
   readonly onDrop?: (item: T) => void;
 }
 
-/** Slots that an empty queue keeps for what comes next; one that has held more lets go of them. */
-const KEPT_SLOTS = 64;
+/** Whose inbox a queue is: told that there is something to look at, so that it need not wait with a promise. */
+export interface QueueReader {
+  /** An item has come, or the queue has closed. To be taken as a hint, and not to be acted on before this turn is over. */
+  wake(): void;
+}
+
+/** An item in its place; what it weighs is not asked twice. */
+interface Queued<T> {
+  readonly item: T;
+  readonly weight: number;
+  next: Queued<T> | undefined;
+}
+
+type Told = 'closed' | 'aborted';
 
 /** A bounded queue with waits on both ends. Single-threaded: every call is atomic between two turns of the event loop. */
 export class MessageQueue<T> {
-  /** What is held is `[head, tail)`. An empty queue begins at 0 again, so that one that runs empty after each item stays small. */
-  #items: (T | undefined)[] = [];
-  #head = 0;
-  #tail = 0;
+  #head: Queued<T> | undefined;
+  #tail: Queued<T> | undefined;
+  #length = 0;
   #weight = 0;
   #dropped = 0;
   #isClosed = false;
   /** An item was rejected since one was last taken: a lighter one might fit, but its owner must not spin on `room`. */
   #hasRejected = false;
-  readonly #takers = new WaitList<Taken<T>>();
-  readonly #lookers = new WaitList<'ready' | 'closed' | 'aborted'>();
-  readonly #putters = new WaitList<'room' | 'closed' | 'aborted'>();
+  #reader: QueueReader | undefined;
+  #takers: WaitList<Taken<T>> | undefined;
+  #lookers: WaitList<'ready' | Told> | undefined;
+  #putters: WaitList<'room' | Told> | undefined;
   readonly #options: QueueOptions<T>;
 
   constructor(options: QueueOptions<T>) {
@@ -56,7 +71,7 @@ export class MessageQueue<T> {
 
   /** Number of items held. */
   get length(): number {
-    return this.#tail - this.#head;
+    return this.#length;
   }
 
   /** Weight held (bytes, where the queue weighs bytes). */
@@ -75,7 +90,7 @@ export class MessageQueue<T> {
 
   /** False from the moment the queue is full, or has rejected an item, until something is taken out. */
   get hasRoom(): boolean {
-    return this.length === 0 || (!this.#hasRejected && this.#weight < this.#options.capacity);
+    return this.#length === 0 || (!this.#hasRejected && this.#weight < this.#options.capacity);
   }
 
   /** Whether `put` would take this item now without dropping anything. */
@@ -83,10 +98,15 @@ export class MessageQueue<T> {
     return !this.#isClosed && this.#fits(this.#weigh(item));
   }
 
+  /** From now on `reader` is told, and nobody else who was before. */
+  readBy(reader: QueueReader): void {
+    this.#reader = reader;
+  }
+
   /** Adds an item, or does what the full policy says. Never waits. */
   put(item: T): PutResult {
     if (this.#isClosed) return 'closed';
-    const taker = this.#takers.shift();
+    const taker = this.#takers?.shift();
     if (taker !== undefined) {
       taker({ ok: true, item });
       return 'queued';
@@ -100,34 +120,32 @@ export class MessageQueue<T> {
   /** Takes the oldest item, waiting for one. After `close`, what is left is still given out, then `closed`. */
   take(signal?: AbortSignal): Promise<Taken<T>> {
     if (signal?.aborted) return Promise.resolve({ ok: false, why: 'aborted' });
-    if (this.length > 0) return Promise.resolve({ ok: true, item: this.#shift() });
+    if (this.#length > 0) return Promise.resolve({ ok: true, item: this.#shift() });
     if (this.#isClosed) return Promise.resolve({ ok: false, why: 'closed' });
+    this.#takers ??= new WaitList();
     return this.#takers.wait(signal, { ok: false, why: 'aborted' });
   }
 
   /** Takes the oldest item if there is one, without waiting. */
   poll(): Taken<T> | undefined {
-    return this.length === 0 ? undefined : { ok: true, item: this.#shift() };
+    return this.#length === 0 ? undefined : { ok: true, item: this.#shift() };
   }
 
   /** Moves everything queued to the end of `into`, without waiting; answers how many items that was. */
   takeAll(into: T[]): number {
-    const count = this.length;
+    const count = this.#length;
     if (count === 0) return 0;
-    for (let i = this.#head; i < this.#tail; i += 1) into.push(this.#items[i] as T); // in range by the loop
-    this.#items = [];
-    this.#head = 0;
-    this.#tail = 0;
-    this.#weight = 0;
+    while (this.#head !== undefined) into.push(this.#removeHead());
     this.#tellOfRoom();
     return count;
   }
 
   /** Resolves once an item is there (`ready`), the queue is closed and empty (`closed`), or `signal` has aborted. */
-  ready(signal?: AbortSignal): Promise<'ready' | 'closed' | 'aborted'> {
+  ready(signal?: AbortSignal): Promise<'ready' | Told> {
     if (signal?.aborted) return Promise.resolve('aborted');
-    if (this.length > 0) return Promise.resolve('ready');
+    if (this.#length > 0) return Promise.resolve('ready');
     if (this.#isClosed) return Promise.resolve('closed');
+    this.#lookers ??= new WaitList();
     return this.#lookers.wait(signal, 'aborted');
   }
 
@@ -136,10 +154,11 @@ export class MessageQueue<T> {
    * turn. After a rejected `put` it resolves when something has been taken out; a heavy item may be rejected again then,
    * and waits again.
    */
-  room(signal?: AbortSignal): Promise<'room' | 'closed' | 'aborted'> {
+  room(signal?: AbortSignal): Promise<'room' | Told> {
     if (signal?.aborted) return Promise.resolve('aborted');
     if (this.#isClosed) return Promise.resolve('closed');
     if (this.hasRoom) return Promise.resolve('room');
+    this.#putters ??= new WaitList();
     return this.#putters.wait(signal, 'aborted');
   }
 
@@ -147,9 +166,10 @@ export class MessageQueue<T> {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#takers.settleAll({ ok: false, why: 'closed' });
-    this.#lookers.settleAll('closed'); // they wait on an empty queue only
-    this.#putters.settleAll('closed');
+    this.#takers?.settleAll({ ok: false, why: 'closed' });
+    this.#lookers?.settleAll('closed'); // they wait on an empty queue only
+    this.#putters?.settleAll('closed');
+    this.#reader?.wake();
   }
 
   /** Takes out everything at once, closed or not. */
@@ -160,11 +180,12 @@ export class MessageQueue<T> {
   }
 
   #weigh(item: T): number {
-    return Math.max(1, this.#options.weigh?.(item) ?? 1);
+    const { weigh } = this.#options;
+    return weigh === undefined ? 1 : Math.max(1, weigh(item));
   }
 
   #fits(weight: number): boolean {
-    return this.length === 0 || this.#weight + weight <= this.#options.capacity;
+    return this.#length === 0 || this.#weight + weight <= this.#options.capacity;
   }
 
   #putFull(item: T, weight: number): PutResult {
@@ -178,15 +199,19 @@ export class MessageQueue<T> {
     }
     while (!this.#fits(weight)) this.#countDrop(this.#removeHead());
     this.#append(item, weight);
-    if (this.hasRoom) this.#putters.settleAll('room'); // the new item may be lighter than those it has pushed out
+    if (this.hasRoom) this.#putters?.settleAll('room'); // the new item may be lighter than those it has pushed out
     return 'dropped-oldest';
   }
 
   #append(item: T, weight: number): void {
-    this.#items[this.#tail] = item;
-    this.#tail += 1;
+    const queued: Queued<T> = { item, weight, next: undefined };
+    if (this.#tail === undefined) this.#head = queued;
+    else this.#tail.next = queued;
+    this.#tail = queued;
+    this.#length += 1;
     this.#weight += weight;
-    this.#lookers.settleAll('ready');
+    this.#lookers?.settleAll('ready');
+    this.#reader?.wake();
   }
 
   #shift(): T {
@@ -201,31 +226,19 @@ export class MessageQueue<T> {
    */
   #tellOfRoom(): void {
     this.#hasRejected = false;
-    if (this.length === 0) this.#putters.settleAll('room');
-    else if (this.hasRoom) this.#putters.shift()?.('room');
+    if (this.#length === 0) this.#putters?.settleAll('room');
+    else if (this.hasRoom) this.#putters?.shift()?.('room');
   }
 
   #removeHead(): T {
-    const item = this.#items[this.#head] as T; // callers have checked length > 0
-    this.#items[this.#head] = undefined; // let go of the reference; the slot is not read before it is written again
-    this.#head += 1;
-    this.#weight -= this.#weigh(item);
-    if (this.#head === this.#tail) this.#beginAnew();
-    else if (this.#head >= 256 && this.#head * 2 >= this.#tail) this.#closeUp();
+    const head = this.#head as Queued<T>; // callers have checked length > 0
+    const { item, weight, next } = head;
+    head.next = undefined; // or one that is old for the garbage collector keeps all that came behind it
+    this.#head = next;
+    if (next === undefined) this.#tail = undefined;
+    this.#length -= 1;
+    this.#weight -= weight;
     return item;
-  }
-
-  #beginAnew(): void {
-    this.#head = 0;
-    this.#tail = 0;
-    if (this.#items.length > KEPT_SLOTS) this.#items = [];
-  }
-
-  /** The slots in front of the head are given back, in blocks. */
-  #closeUp(): void {
-    this.#items = this.#items.slice(this.#head, this.#tail);
-    this.#tail -= this.#head;
-    this.#head = 0;
   }
 
   #countDrop(item: T): void {

@@ -28,7 +28,8 @@ export class StateMachine<State extends string> {
   #state: State;
   #since: number;
   #reason = '';
-  readonly #history: Transition<State>[] = [];
+  /** Replaced, not changed: what somebody was shown stays what it was, and a short one takes no more room than it needs. */
+  #history: readonly Transition<State>[] = [];
   readonly #owner: string;
   readonly #table: TransitionTable<State>;
   readonly #clock: Clock;
@@ -62,9 +63,9 @@ export class StateMachine<State extends string> {
     return this.#reason;
   }
 
-  /** The last 32 transitions, oldest first: a copy, so that a snapshot stays what it was. */
+  /** The last 32 transitions, oldest first. Does not change with the next one. */
   get history(): readonly Transition<State>[] {
-    return [...this.#history];
+    return this.#history;
   }
 
   can(to: State): boolean {
@@ -78,8 +79,7 @@ export class StateMachine<State extends string> {
     this.#state = to;
     this.#since = transition.at;
     this.#reason = reason;
-    this.#history.push(transition);
-    if (this.#history.length > HISTORY_LENGTH) this.#history.shift();
+    this.#history = this.#history.slice(1 - HISTORY_LENGTH).concat(transition);
     this.#onChange?.(transition);
   }
 }

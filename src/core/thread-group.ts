@@ -12,16 +12,21 @@ import type { Clock } from './clock.js';
 import { FerruleError, messageOf } from './errors.js';
 import { GROUP_TRANSITIONS, type GroupState } from './lifecycle.js';
 import { StateMachine, type Transition } from './state-machine.js';
-import { type Inbox, Thread, type ThreadBody, type ThreadView } from './thread.js';
+import {
+  Thread,
+  type ThreadBody,
+  type ThreadExit,
+  type ThreadHost,
+  type ThreadParts,
+  type ThreadSteps,
+  type ThreadView,
+} from './thread.js';
 
-/** How to make a thread, and to make it again after a crash. The inboxes outlive a crash, and what is in them too. */
-export interface ThreadSpec {
-  readonly label: string;
-  readonly inboxes?: readonly Inbox[];
-  readonly body: ThreadBody;
-  /** See Thread: what `finish` does instead of closing the inboxes. The body must end all the same. */
-  readonly onFinish?: () => void;
-}
+/**
+ * How to make a thread, and to make it again after a crash: what it is, and its work, as a body or step by step. The inboxes
+ * outlive a crash, and what is in them too. With `onFinish` the work must end all the same.
+ */
+export type ThreadSpec = ThreadParts & ({ readonly body: ThreadBody } | ThreadSteps);
 
 export interface StuckThread {
   readonly group: string;
@@ -57,15 +62,17 @@ export interface GroupView {
   readonly counters: Readonly<Record<string, unknown>>;
 }
 
+/** Kept as it is, and its functions are called as its methods: an owner of thousands of groups can be one itself. */
 export interface ThreadGroupOptions {
   readonly id: string;
   readonly clock: Clock;
-  readonly onTransition?: (transition: Transition<GroupState>) => void;
+  onTransition?(transition: Transition<GroupState>): void;
   /** A thread's body threw. The group goes on with the others until its owner decides. */
-  readonly onCrash?: (thread: Thread, error: unknown) => void;
+  onCrash?(thread: Thread, error: unknown): void;
   /** Called once, after cleanup. */
-  readonly onClosed?: () => void;
-  readonly counters?: () => Record<string, unknown>;
+  onClosed?(): void;
+  /** Whatever the owner counts, for the view of the group. */
+  figures?(): Record<string, unknown>;
 }
 
 /** Thrown by `cleanup` when something registered for release threw. Everything else has been released. */
@@ -76,19 +83,15 @@ export class CleanupFailed extends FerruleError {
   }
 }
 
-interface Slot {
-  readonly spec: ThreadSpec;
-  thread: Thread;
-  /** It is being taken out, so nothing may be put in its place. */
-  isLeaving: boolean;
-}
-
-export class ThreadGroup {
+export class ThreadGroup implements ThreadHost {
   readonly id: string;
   readonly state: StateMachine<GroupState>;
-  readonly #slots: Slot[] = [];
-  readonly #children = new Map<string, ThreadGroup>();
-  readonly #releases: (() => void)[] = [];
+  /** Replaced, not changed. With `concat` each time: a spread or a push makes room for sixteen more. */
+  #threads: readonly Thread[] = [];
+  /** Those that are being taken out, so that nothing may be put in their place. */
+  #leaving: Set<Thread> | undefined;
+  #children: Map<string, ThreadGroup> | undefined;
+  #releases: (() => void)[] | undefined;
   readonly #options: ThreadGroupOptions;
   #isStarted = false;
   #isClosing = false;
@@ -105,7 +108,7 @@ export class ThreadGroup {
       table: GROUP_TRANSITIONS,
       initial: 'idle',
       clock: options.clock,
-      ...(options.onTransition && { onChange: options.onTransition }),
+      onChange: (transition) => options.onTransition?.(transition),
     });
   }
 
@@ -114,11 +117,11 @@ export class ThreadGroup {
   }
 
   get children(): readonly ThreadGroup[] {
-    return [...this.#children.values()];
+    return this.#children === undefined ? [] : [...this.#children.values()];
   }
 
   get childCount(): number {
-    return this.#children.size;
+    return this.#children?.size ?? 0;
   }
 
   /**
@@ -126,40 +129,43 @@ export class ThreadGroup {
    * another thread has that label: one that ends by itself keeps its label until `remove`.
    */
   add(spec: ThreadSpec): Thread | undefined {
-    if (this.#isClosing || this.#slot(spec.label) !== undefined) return undefined;
-    const slot: Slot = { spec, thread: this.#make(spec), isLeaving: false };
-    this.#slots.push(slot);
-    if (this.#isStarted) this.#run(slot);
-    return slot.thread;
+    if (this.#isClosing || this.thread(spec.label) !== undefined) return undefined;
+    const thread = new Thread(spec, this);
+    this.#threads = this.#threads.concat(thread);
+    if (this.#isStarted) this.#run(thread);
+    return thread;
   }
 
   /** Takes a thread out that was added to the running group: asks it to finish; resolves when it has ended. */
   async remove(label: string): Promise<void> {
-    const slot = this.#slot(label);
-    if (slot === undefined) return;
-    slot.isLeaving = true;
-    slot.thread.finish();
-    await slot.thread.done;
-    slot.thread.closeInboxes(); // also those of one that had crashed before
-    const at = this.#slots.indexOf(slot);
-    if (at >= 0) this.#slots.splice(at, 1);
+    const thread = this.thread(label);
+    if (thread === undefined) return;
+    this.#leaving ??= new Set();
+    this.#leaving.add(thread);
+    thread.finish();
+    await thread.done;
+    thread.closeInboxes(); // also those of one that had crashed before
+    this.#threads = this.#threads.filter((other) => other !== thread);
+    this.#leaving.delete(thread);
   }
 
   /** Puts a new thread in the place of one that has crashed, on the same inboxes. Does nothing while closing. */
   restart(label: string): void {
-    const slot = this.#slot(label);
-    if (slot === undefined || slot.isLeaving || this.#isClosing || slot.thread.state !== 'ended') return;
-    slot.thread = this.#make(slot.spec);
-    this.#run(slot);
+    const before = this.thread(label);
+    if (before === undefined || this.#leaving?.has(before) || this.#isClosing || before.state !== 'ended') return;
+    const thread = new Thread(before.parts, this);
+    this.#threads = this.#threads.map((other) => (other === before ? thread : other));
+    this.#run(thread);
   }
 
   thread(label: string): Thread | undefined {
-    return this.#slot(label)?.thread;
+    return this.#threads.find((thread) => thread.label === label);
   }
 
   /** Adopts a child: closed before this group's own threads. False while either closes, or if its id is taken. */
   adopt(child: ThreadGroup): boolean {
-    if (this.#isClosing || child.#isClosing || this.#children.has(child.id)) return false;
+    if (this.#isClosing || child.#isClosing || this.#children?.has(child.id)) return false;
+    this.#children ??= new Map();
     child.#parent = this;
     this.#children.set(child.id, child);
     return true;
@@ -170,6 +176,7 @@ export class ThreadGroup {
    * released. Released at once if the cleanup is over: what was opened too late is not forgotten.
    */
   onCleanup(release: () => void): void {
+    this.#releases ??= [];
     if (this.state.state === 'closed') release();
     else this.#releases.push(release);
   }
@@ -178,7 +185,7 @@ export class ThreadGroup {
   start(): void {
     if (this.#isStarted || this.#isClosing) return;
     this.#isStarted = true;
-    for (const slot of this.#slots) this.#run(slot);
+    for (const thread of this.#threads) this.#run(thread);
   }
 
   /** Asks everything in the group to finish. Returns at once; idempotent. */
@@ -209,8 +216,8 @@ export class ThreadGroup {
     this.close('cleanup');
     const errors: unknown[] = [];
     for (const child of this.children) attempt(() => child.cleanup(), errors);
-    for (const slot of [...this.#slots].reverse()) slot.thread.abort();
-    for (let release = this.#releases.pop(); release !== undefined; release = this.#releases.pop())
+    for (const thread of [...this.#threads].reverse()) thread.abort();
+    for (let release = this.#releases?.pop(); release !== undefined; release = this.#releases?.pop())
       attempt(release, errors);
     this.state.go('closed', this.state.reason);
     this.#parent?.disown(this);
@@ -224,57 +231,70 @@ export class ThreadGroup {
       state: this.state.state,
       since: this.state.since,
       reason: this.state.reason,
-      threads: this.#slots.map((slot) => slot.thread.view()),
+      threads: this.#threads.map((thread) => thread.view()),
       children: this.children.map((child) => child.view()),
       history: this.state.history,
-      counters: this.#options.counters?.() ?? {},
+      counters: this.figures(),
     };
+  }
+
+  /** For its threads. */
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  /** The same: one of them has ended. */
+  ended(thread: Thread, exit: ThreadExit): void {
+    if (this.#isClosing) thread.closeInboxes(); // nobody will be put in its place: free those who wait for room
+    if (exit.how === 'crashed') this.#options.onCrash?.(thread, exit.error);
+  }
+
+  /** The group that this one is a child of. */
+  get parent(): ThreadGroup | undefined {
+    return this.#parent;
+  }
+
+  /** What the owner counts. */
+  figures(): Readonly<Record<string, unknown>> {
+    return this.#options.figures?.() ?? {};
+  }
+
+  /** Threads that have been busy with one thing for longer than this, ms; those of children too. Costs little for thousands. */
+  overdue(limitMs: number, found: StuckThread[] = []): StuckThread[] {
+    for (const { label, doing, busyMs } of this.#threads) {
+      if (busyMs > limitMs) found.push({ group: this.id, thread: label, doing, busyMs });
+    }
+    if (this.#children !== undefined) for (const child of this.#children.values()) child.overdue(limitMs, found);
+    return found;
   }
 
   /** Forgets a child that has closed. */
   disown(child: ThreadGroup): void {
-    if (this.#children.get(child.id) === child) this.#children.delete(child.id);
+    if (this.#children?.get(child.id) !== child) return;
+    this.#children.delete(child.id);
+    child.#parent = undefined;
   }
 
-  #slot(label: string): Slot | undefined {
-    return this.#slots.find((slot) => slot.spec.label === label);
-  }
-
-  #make(spec: ThreadSpec): Thread {
-    const { label, inboxes, onFinish } = spec;
-    return new Thread({
-      label,
-      groupId: this.id,
-      clock: this.#options.clock,
-      ...(inboxes && { inboxes }),
-      ...(onFinish && { onFinish }),
-    });
-  }
-
-  #run(slot: Slot): void {
-    const { thread, spec } = slot;
-    thread.start(spec.body);
-    void thread.done.then((exit) => {
-      if (this.#isClosing) thread.closeInboxes(); // nobody will be put in its place: free those who wait for room
-      if (exit.how === 'crashed') this.#options.onCrash?.(thread, exit.error);
-    });
+  #run(thread: Thread): void {
+    const spec = thread.parts as ThreadSpec; // `add` has given it one
+    thread.start('body' in spec ? spec.body : spec);
   }
 
   async #finishAll(reason: string): Promise<void> {
     for (const child of this.children) child.close(reason);
     await Promise.all(this.children.map((child) => child.#closing));
     // A thread that has crashed before has no successor now: free those who wait for room in its inboxes.
-    for (const { thread } of this.#slots) if (thread.state === 'ended') thread.closeInboxes();
-    // New slots cannot come in any more: `add` and `restart` refuse from now on.
-    for (const slot of [...this.#slots].reverse()) {
-      slot.thread.finish();
-      await slot.thread.done;
+    for (const thread of this.#threads) if (thread.state === 'ended') thread.closeInboxes();
+    // New ones cannot come in any more: `add` and `restart` refuse from now on.
+    for (const thread of [...this.#threads].reverse()) {
+      thread.finish();
+      await thread.done;
     }
   }
 
   async #allEnded(): Promise<void> {
     const children = this.children.map((child) => child.#closing ?? child.#allEnded());
-    await Promise.all([...children, ...this.#slots.map((slot) => slot.thread.done)]);
+    await Promise.all([...children, ...this.#threads.map((thread) => thread.done)]);
   }
 
   #within(work: Promise<void>, timeoutMs: number): Promise<void> {
@@ -289,10 +309,9 @@ export class ThreadGroup {
   }
 
   #stuck(): StuckThread[] {
-    const own = this.#slots
-      .filter((slot) => slot.thread.state !== 'ended')
-      .map((slot) => {
-        const { label, state, doing, busyMs } = slot.thread.view();
+    const own = this.#threads
+      .filter((thread) => thread.state !== 'ended')
+      .map(({ label, state, doing, busyMs }) => {
         const waiting =
           this.#isClosing && state === 'running' ? 'its turn to finish has not come' : 'waiting for its inbox';
         return { group: this.id, thread: label, doing: doing || waiting, busyMs };
@@ -301,8 +320,8 @@ export class ThreadGroup {
   }
 
   #left(): Leftover[] {
-    const own = this.#slots
-      .map((slot) => ({ group: this.id, thread: slot.spec.label, items: slot.thread.view().queued }))
+    const own = this.#threads
+      .map((thread) => ({ group: this.id, thread: thread.label, items: thread.view().queued }))
       .filter((leftover) => leftover.items > 0);
     return [...this.children.flatMap((child) => child.#left()), ...own];
   }

@@ -88,6 +88,11 @@ export class ThreadRegistry<Message> {
     return entry === undefined ? 'no-such-group' : entry.deliver(message);
   }
 
+  /** The groups that are not within another. */
+  groups(): ThreadGroup[] {
+    return this.#roots().map(({ group }) => group);
+  }
+
   /** State of all groups: the roots, with their children within them. */
   snapshot(): GroupView[] {
     return this.#roots().map(({ group }) => group.view());
@@ -152,8 +157,12 @@ export class ThreadRegistry<Message> {
 
   /** The groups that are not within another: a child may be registered too, so that messages can be routed to it. */
   #roots(): Entry<Message>[] {
-    const nested = new Set<ThreadGroup>();
-    for (const { group } of this.#entries.values()) for (const child of group.children) nested.add(child);
-    return [...this.#entries.values()].filter(({ group }) => !nested.has(group));
+    const isRegistered = (group: ThreadGroup): boolean => this.#entries.get(group.id)?.group === group;
+    const roots: Entry<Message>[] = [];
+    for (const entry of this.#entries.values()) {
+      const { parent } = entry.group;
+      if (parent === undefined || !isRegistered(parent)) roots.push(entry);
+    }
+    return roots;
   }
 }

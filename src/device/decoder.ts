@@ -66,6 +66,7 @@ const MAX_JUNK_BYTES = 1024;
 const MAX_REASON_CHARS = 200;
 const DEFAULT_SETTLE_MS = 150;
 const NO_BYTES = Buffer.alloc(0);
+const NO_JUNK: ReadonlyMap<string, number> = new Map();
 
 export class Decoder {
   readonly #framer: Framer;
@@ -75,7 +76,7 @@ export class Decoder {
   readonly #sink: FrameSink;
   readonly #slices: SliceBatch;
   readonly #texts: JsonBatch;
-  readonly #junk = new Map<string, number>();
+  #junk: Map<string, number> | undefined; // made for the first: most connections never have any
   #bytesIn = 0;
   #frames = 0;
   #readings = 0;
@@ -147,7 +148,7 @@ export class Decoder {
   }
 
   get stats(): DecoderStats {
-    return { bytesIn: this.#bytesIn, frames: this.#frames, readings: this.#readings, junk: this.#junk };
+    return { bytesIn: this.#bytesIn, frames: this.#frames, readings: this.#readings, junk: this.#junk ?? NO_JUNK };
   }
 
   /** Turns a command into bytes for the wire. Throws DriverCrash if the driver does. */
@@ -273,6 +274,7 @@ export class Decoder {
   }
 
   #count(kind: string): void {
+    this.#junk ??= new Map();
     this.#junk.set(kind, (this.#junk.get(kind) ?? 0) + 1);
   }
 

@@ -7,13 +7,8 @@
 import type { RouteResult } from '../core/thread-registry.js';
 import type { Command } from '../device/message.js';
 import { answer } from './answer.js';
-import type { DeviceContext } from './device-context.js';
+import { type DeviceContext, MAX_COMMANDS } from './device-context.js';
 import { HeldCommands, MAX_HELD } from './held-commands.js';
-
-/** Commands that may wait for one device that is online. */
-export const MAX_COMMANDS = 64;
-/** What fits into the lane beside them: those that were held, and what the gateway sends by itself. */
-export const LANE_RESERVE = MAX_HELD + 16;
 
 const LOST = 'not sent: the link was lost while the command waited';
 const CLOSED = 'not sent: the device is being closed';

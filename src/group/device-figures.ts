@@ -27,16 +27,8 @@ export function deviceFigures(device: DeviceGroup): DeviceFigures {
   return device instanceof ServerManager ? listenerFigures(device) : ownFigures(device);
 }
 
-function ownFigures({ group, counters }: CommsThreadGroup): DeviceFigures {
-  let queuedItems = 0;
-  let queuedBytes = 0;
-  for (const label of ['receive', 'send']) {
-    for (const inbox of group.thread(label)?.inboxes ?? []) {
-      queuedItems += inbox.length;
-      queuedBytes += inbox.weight;
-    }
-  }
-  return { state: group.state.state, counters, queuedItems, queuedBytes };
+function ownFigures({ state, counters, queuedItems, queuedBytes }: CommsThreadGroup): DeviceFigures {
+  return { state: state.state, counters, queuedItems, queuedBytes };
 }
 
 function listenerFigures(listener: ServerManager): DeviceFigures {

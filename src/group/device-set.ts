@@ -130,16 +130,13 @@ export class DeviceSet {
   #make({ config, plan }: PlannedDevice): DeviceGroup {
     const { clock, log, registry, relay, whileCritical } = this.#options;
     const settings = settingsOf(config);
-    const shared = {
-      ...{ id: plan.name, clock, log, registry, relay, plan, settings, absence: this.#absence },
+    const kind = {
+      ...{ clock, log, registry, relay, plan, settings, absence: this.#absence },
       ...(whileCritical && { whileCritical }),
     };
-    const { link } = plan;
-    if (link.type === 'tcp-listen') return new ServerManager({ ...shared, listen: link });
-    return new CommsThreadGroup({
-      ...shared,
-      opener: makeOpener(link, { clock, log: log.child({ group: plan.name }) }),
-    });
+    const { link, name: id } = plan;
+    if (link.type === 'tcp-listen') return new ServerManager({ ...kind, id, listen: link });
+    return new CommsThreadGroup(kind, { id, opener: makeOpener(link, { clock, log: log.child({ group: id }) }) });
   }
 }
 

@@ -24,3 +24,10 @@ export async function writeFailSafe(
   ctx.log.info({ thread: 'manager', bytes: bytes.length }, 'on_shutdown bytes written');
   return undefined;
 }
+
+/** Tells that the bytes have not been written, and why. */
+export function tellUnsafe({ settings, log }: Pick<DeviceContext, 'settings' | 'log'>, why: string): void {
+  if (settings.on_shutdown === undefined) return;
+  const text = `on_shutdown bytes could not be written (${why}): check that the device is in a safe state`;
+  log.error({ thread: 'manager' }, text);
+}

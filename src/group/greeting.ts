@@ -16,9 +16,10 @@ const SHORTEST_POLL_MS = 10;
 
 type Lane = Pick<DeviceContext, 'clock' | 'down'>;
 
-/** Queues the hello and starts the polls; answers how to stop them. */
-export function greet(lane: Lane, { hello, polls }: Greeting): () => void {
+/** Queues the hello and starts the polls; answers how to stop them, if there are any. */
+export function greet(lane: Lane, { hello, polls }: Greeting): (() => void) | undefined {
   for (const bytes of hello) lane.down.put({ kind: 'payload', bytes, why: 'hello', isWaiting: true });
+  if (polls.length === 0) return undefined;
   const timers = polls.map((poll) => pollEvery(lane, Buffer.from(poll.payload), poll.everyMs));
   return () => {
     for (const timer of timers) timer.cancel();

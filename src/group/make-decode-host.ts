@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { ConnectionFlag } from '../core/connection-flag.js';
 import type { Log } from '../core/log.js';
 import { Decoder } from '../device/decoder.js';
-import type { FramedDriver, SessionDriver } from '../device/driver.js';
+import type { SessionDriver } from '../device/driver.js';
 import { makeFramer } from '../device/make-framer.js';
 import type { DevicePlan } from '../device/plan.js';
 import type { DecodeHost, DecodeSink } from './decode-host.js';
@@ -20,22 +20,25 @@ export interface DecodeHostOptions {
   readonly log: Log;
   readonly flag: ConnectionFlag;
   readonly plan: Pick<DevicePlan, 'driver' | 'driverName' | 'driverDirs' | 'options' | 'framing'>;
-  readonly isolation: Isolation;
   /** For a driver of sessions: who is told of the next one, which begins now. */
   readonly session: () => Pick<SessionEvents, 'onReady' | 'onUnanswered' | 'onDetails'>;
   /** A Worker has ended by itself. An inline decoder throws instead. */
   readonly onCrash: (host: DecodeHost, error: unknown) => void;
 }
 
-/** Answers a function that makes a fresh host, each with a fresh framer and driver. May throw what the driver throws. */
-export function decodeHostMaker(options: DecodeHostOptions): (sink: DecodeSink) => DecodeHost {
-  const { plan, isolation } = options;
-  const { driver } = plan;
-  if (driver.kind === 'session') return sessionMaker(options, driver);
-  return isolation === 'worker' ? workerMaker(options) : (sink) => inline(driver, plan, sink);
+/** Answers a function that makes a fresh host in a Worker, each with a fresh framer and driver. */
+export function workerHostMaker(options: DecodeHostOptions): (sink: DecodeSink) => DecodeHost {
+  const { driver } = options.plan;
+  return driver.kind === 'session' ? sessionMaker(options, driver) : workerMaker(options);
 }
 
-function inline(driver: FramedDriver, { options, framing }: DecodeHostOptions['plan'], sink: DecodeSink): Decoder {
+/** A fresh host on this event loop, where the device is to have one there. May throw what the driver throws. */
+export function inlineHost(
+  { driver, options, framing }: DecodeHostOptions['plan'],
+  isolation: Isolation,
+  sink: DecodeSink,
+): DecodeHost | undefined {
+  if (driver.kind === 'session' || isolation === 'worker') return undefined;
   const { commands } = driver;
   const instance = driver.create(options);
   return new Decoder({ framer: makeFramer(framing), instance, out: sink, ...(commands && { commands }) });

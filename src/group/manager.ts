@@ -6,76 +6,64 @@
 //
 // While the group closes it keeps the link until the others have worked off what they have, and opens none any more.
 
-import { Lease } from '../core/lease.js';
+import type { Lease } from '../core/lease.js';
 import type { GroupState } from '../core/lifecycle.js';
-import type { RestartIntensity } from '../core/restart-policy.js';
-import type { StateMachine } from '../core/state-machine.js';
-import type { Thread } from '../core/thread.js';
-import { type Link, LinkError, type LinkOpener } from '../device/link.js';
+import type { Inbox, Thread, ThreadExit, ThreadParts, ThreadSteps } from '../core/thread.js';
+import { type Link, LinkError } from '../device/link.js';
 import type { DeviceContext, ManagerItem } from './device-context.js';
-import { writeFailSafe } from './fail-safe.js';
+import { tellUnsafe, writeFailSafe } from './fail-safe.js';
 import { type Greeting, greet } from './greeting.js';
+import { LinkUse } from './link-use.js';
+import type { ManagerParts } from './manager-parts.js';
 import { type Ending, type Pause, Recovery } from './recovery.js';
 import { waitOut } from './retry-wait.js';
 import { SilenceWatch } from './silence-watch.js';
 
 const HOLDER = 'manager';
+/** The threads that have the link; the last of them to leave closes it. */
+const HOLDERS = [HOLDER, 'receive', 'send'];
 /** Longest that a write at hand may hold a link that we end, ms. */
 const LET_GO_MS = 1000;
-/** A link that was up for this long has worked, even if nothing came. */
-const WORKED_MS = 10_000;
 const NEVER = new AbortController().signal;
 /** A session greets its device itself. */
 const NO_GREETING: Greeting = { hello: [], polls: [] };
+const NOBODY: readonly string[] = [];
+const START = 'start';
 
-/** What the manager knows of the other two threads. */
-export interface LinkUser {
-  letGo(lease: Lease<Link>, isFresh: boolean): void;
-}
-
-/** What the manager needs of its group and its neighbours in it. */
-export interface ManagerParts {
-  readonly state: StateMachine<GroupState>;
-  readonly opener: LinkOpener;
-  /** False for an accepted connection: when it is lost, the group has done its work. */
-  readonly reopens: boolean;
-  /** True if a device is online only once its session has begun: told by a `ready`. Default: with its link. */
-  readonly awaitsSession?: boolean;
-  /** Called with 'online' and 'offline' as the link comes and goes. */
-  readonly announce: (state: 'online' | 'offline') => void;
-  readonly receive: LinkUser & { intake(link: Link, chunk: Buffer): void; opened(lease: Lease<Link>): void };
-  readonly send: LinkUser;
-  readonly restartThread: (label: string) => void;
-  /** What the driver wants sent by itself. Driver's code: may throw. */
-  readonly greeting: () => Greeting;
-  /** Called when the greeting is on its way. */
-  readonly onGreeted: () => void;
-  readonly intensity?: RestartIntensity;
-  /** Called when the thread has nothing left to do. */
-  readonly onEnded?: (() => void) | undefined;
-}
-
-export class ManagerThread {
+export class ManagerThread implements ThreadParts, ThreadSteps {
   readonly #ctx: DeviceContext;
   readonly #parts: ManagerParts;
-  readonly #recovery: Recovery;
-  readonly #silence: SilenceWatch;
+  #recovery: Recovery | undefined;
+  /** Where the device is to be noticed when it falls silent. */
+  readonly #silence: SilenceWatch | undefined;
   /** Threads that have crashed and wait for a successor. */
-  readonly #crashed = new Set<string>();
+  #crashed: readonly string[] = NOBODY;
   /** Since when there is no link, for the log; undefined before the first. */
   #awaySince: number | undefined;
   #nextRetryAt = 0;
   /** Why the fail-safe bytes have not been written. */
   #unsafe: string | undefined = 'there is no link';
+  /** The open link, and why it is over where that is clear from its beginning. */
+  #use: LinkUse | undefined;
+  #stillborn: Ending | 'finish' | undefined;
+  #stopPolls: (() => void) | undefined;
+  /** Why the next attempt to open is made. */
+  #reason = START;
+  /** There will be no further link. */
+  #isLastOver = false;
 
   constructor(ctx: DeviceContext, parts: ManagerParts) {
     this.#ctx = ctx;
     this.#parts = parts;
-    const { clock, log, settings } = ctx;
-    const backoff = { firstMs: settings.reconnect.first, maxMs: settings.reconnect.max };
-    const { intensity } = parts;
-    this.#recovery = new Recovery({ clock, log, backoff, ...(intensity && { intensity }) });
-    this.#silence = new SilenceWatch(ctx);
+    if (ctx.settings.silent_after > 0) this.#silence = new SilenceWatch(ctx);
+  }
+
+  get label(): string {
+    return HOLDER;
+  }
+
+  get inboxes(): readonly Inbox[] {
+    return [this.#ctx.managing];
   }
 
   /** Wall-clock ms of the next attempt to open, while backing off or parked; else 0. */
@@ -83,23 +71,43 @@ export class ManagerThread {
     return this.#nextRetryAt;
   }
 
-  /** The thread's body. Ends on finish, or when a link that cannot be reopened is gone. */
-  async run(thread: Thread): Promise<void> {
-    let reason = 'start';
-    while (!this.#isOver(thread)) {
-      this.#restartCrashed();
-      this.#goConnecting(reason);
-      thread.busy(`opening ${this.#parts.opener.name}`);
-      // Thousands of accepted connections do without a signal each: they are open already.
-      const opened = await this.#open(this.#parts.reopens ? thread.finishSignal : NEVER);
-      thread.idle();
-      const pause = 'why' in opened ? this.#conclude(opened) : await this.#serve(opened, thread);
-      if (pause === 'finish' || !this.#parts.reopens) break;
-      reason = await this.#wait(pause, thread.finishSignal);
+  /** The thread's work. Over on finish, or when a link that cannot be reopened is gone. */
+  step(thread: Thread): 'idle' | 'ended' | Promise<unknown> {
+    if (this.#use !== undefined) {
+      const ending = this.#stillborn ?? this.#watch(this.#use.lease);
+      return ending === undefined ? 'idle' : this.#conclude(this.#use, ending, thread);
     }
+    if (!this.#isLastOver && !this.#isOver(thread)) return this.#connect(thread);
     this.#restartCrashed(); // what a crash has left unread is still worked off
-    this.#tellUnsafe();
-    this.#parts.onEnded?.();
+    if (this.#unsafe !== undefined && this.#parts.reopens) tellUnsafe(this.#ctx, this.#unsafe);
+    this.#parts.onEnded();
+    return 'ended';
+  }
+
+  /** A manager that has crashed lets go of the link; its successor begins anew. */
+  async leave(thread: Thread, { how }: ThreadExit): Promise<void> {
+    if (how === 'returned') return;
+    this.#reason = START;
+    this.#isLastOver = false;
+    this.#hush();
+    if (this.#use !== undefined) await this.#letGo(this.#use.lease, thread, true);
+  }
+
+  async #connect(thread: Thread): Promise<void> {
+    this.#restartCrashed();
+    this.#goConnecting(this.#reason);
+    thread.busy(`opening ${this.#parts.opener.name}`);
+    // Thousands of accepted connections do without a signal each: they are open already.
+    const opened = await this.#open(this.#parts.reopens ? thread.finishSignal : NEVER);
+    thread.idle();
+    if ('why' in opened) await this.#next(this.#judge(opened), thread);
+    else this.#serve(opened, thread);
+  }
+
+  /** Waits for the time of the next attempt, where there is to be one. */
+  async #next(pause: Pause | 'finish', thread: Thread): Promise<void> {
+    this.#isLastOver = pause === 'finish' || !this.#parts.reopens;
+    if (pause !== 'finish' && this.#parts.reopens) this.#reason = await this.#wait(pause, thread.finishSignal);
   }
 
   async #open(stop: AbortSignal): Promise<Link | Ending> {
@@ -111,75 +119,53 @@ export class ManagerThread {
     }
   }
 
-  /** From an open link to its end. */
-  async #serve(link: Link, thread: Thread): Promise<Pause | 'finish'> {
-    const { clock, counters } = this.#ctx;
-    const [openedAt, bytesBefore] = [clock.now(), counters.bytesIn];
-    const lease = this.#share(link);
-    let isFresh = true;
-    try {
-      this.#attach(lease);
-      const ending = await this.#live(lease, thread);
-      if (ending === 'finish') {
-        this.#unsafe = await writeFailSafe(this.#ctx);
-        return 'finish';
-      }
-      isFresh = ending.why !== 'lost';
-      // An open that gave nothing and was lost at once is no success: it backs off further.
-      if (counters.bytesIn > bytesBefore || clock.now() - openedAt >= WORKED_MS) this.#recovery.worked();
-      this.#awaySince = clock.now();
-      return this.#conclude(ending);
-    } finally {
-      await this.#letGo(lease, thread, isFresh);
+  /** A link is open: all three threads have it from now on. */
+  #serve(link: Link, thread: Thread): void {
+    const { receive } = this.#parts;
+    this.#use = new LinkUse(this.#ctx, link, receive, HOLDERS); // before anything can throw: whoever leaves lets go of it
+    this.#use.begin();
+    this.#stillborn = this.#isOver(thread) ? 'finish' : this.#greet(this.#use.lease);
+  }
+
+  /** Notes the end of the link, lets go of it, and waits for the next attempt. */
+  async #conclude(use: LinkUse, ending: Ending | 'finish', thread: Thread): Promise<void> {
+    this.#hush();
+    let pause: Pause | 'finish' = 'finish';
+    if (ending === 'finish') this.#unsafe = await writeFailSafe(this.#ctx);
+    else {
+      if (use.hasWorked) this.#recovery?.worked();
+      this.#awaySince = this.#ctx.clock.now();
+      pause = this.#judge(ending);
     }
+    await this.#letGo(use.lease, thread, ending === 'finish' || ending.why !== 'lost');
+    await this.#next(pause, thread);
   }
 
-  /** The link is the group's from here on: all three threads hold it. */
-  #share(link: Link): Lease<Link> {
-    const lease = new Lease(link, (open) => open.close());
-    for (const holder of [HOLDER, 'receive', 'send']) lease.enter(holder);
-    this.#ctx.lease = lease;
-    this.#ctx.flag.raise();
-    return lease;
+  /** Nothing more is said to the device, and nothing more expected of it. */
+  #hush(): void {
+    this.#stopPolls?.();
+    this.#stopPolls = undefined;
+    this.#silence?.cancel();
   }
 
-  #attach(lease: Lease<Link>): void {
-    const { managing, flag } = this.#ctx;
-    this.#parts.receive.opened(lease);
-    lease.resource.attach({
-      onChunk: (chunk) => this.#parts.receive.intake(lease.resource, chunk),
-      onLost: (loss) => {
-        if (this.#ctx.lease === lease) flag.clear();
-        managing.put({ kind: 'lost', lease, loss });
-      },
-    });
-  }
-
-  /** Greets the device, then waits for the end of the link. */
-  async #live(lease: Lease<Link>, thread: Thread): Promise<Ending | 'finish'> {
-    if (this.#isOver(thread)) return 'finish';
+  /** Greets the device; answers the crash of a driver that could not say what it wants. */
+  #greet(lease: Lease<Link>): Ending | undefined {
     let greeting: Greeting;
     try {
       greeting = this.#parts.greeting();
     } catch (error) {
       return { why: 'crash', thread: HOLDER, error };
     }
-    const stopPolls = this.#parts.awaitsSession ? () => {} : this.#begin(lease, greeting);
-    try {
-      return await this.#watch(lease);
-    } finally {
-      stopPolls();
-      this.#silence.cancel();
-    }
+    if (!this.#parts.hasSession) this.#begin(lease, greeting);
+    return undefined;
   }
 
-  /** The device is there, as far as we know; answers how to stop the polls. */
-  #begin(lease: Lease<Link>, greeting: Greeting): () => void {
+  /** The device is there, as far as we know. */
+  #begin(lease: Lease<Link>, greeting: Greeting): void {
     this.#announce(lease.resource);
-    const stopPolls = greet(this.#ctx, greeting);
+    this.#stopPolls = greet(this.#ctx, greeting);
     this.#parts.onGreeted();
-    this.#silence.start();
-    return stopPolls;
+    this.#silence?.start();
   }
 
   #announce(link: Link): void {
@@ -198,34 +184,43 @@ export class ManagerThread {
     }
   }
 
-  /** Waits for the end of the link; on the way, notices a device that has fallen silent and one that speaks again. */
-  async #watch(lease: Lease<Link>): Promise<Ending | 'finish'> {
+  /** Looks for the end of the link among what the thread was told. */
+  #watch(lease: Lease<Link>): Ending | 'finish' | undefined {
     const { managing } = this.#ctx;
-    for (let taken = await managing.take(); taken.ok; taken = await managing.take()) {
-      const { item } = taken;
-      if (item.kind === 'quiet') this.#onQuiet();
-      else if (item.kind === 'heard') this.#onHeard();
-      else if (item.kind === 'ready') {
-        if (item.lease === lease && !this.#isClosing) this.#begin(lease, NO_GREETING);
-      } else if (item.kind === 'lost') {
-        if (item.lease === lease) return { why: 'lost', loss: item.loss };
-      } else if (!this.#isClosing) return endingOf(item);
+    for (let taken = managing.poll(); taken?.ok; taken = managing.poll()) {
+      const ending = this.#heed(taken.item, lease);
+      if (ending !== undefined) return ending;
     }
-    return 'finish';
+    return managing.closed ? 'finish' : undefined;
+  }
+
+  /** On the way, notices a device that has fallen silent and one that speaks again. What is said of another link is old. */
+  #heed(item: ManagerItem, lease: Lease<Link>): Ending | undefined {
+    switch (item.kind) {
+      case 'quiet':
+        this.#onQuiet();
+        return undefined;
+      case 'heard':
+        this.#onHeard();
+        return undefined;
+      case 'ready':
+        if (item.lease === lease && !this.#isClosing) this.#begin(lease, NO_GREETING);
+        return undefined;
+      case 'lost':
+        return item.lease === lease ? { why: 'lost', loss: item.loss } : undefined;
+      case 'crash':
+      case 'restart':
+        return this.#isClosing ? undefined : endingOf(item);
+    }
   }
 
   #onQuiet(): void {
-    const { log, settings, clock, heardAt } = this.#ctx;
-    if (this.#ctx.isSilent) return;
-    if (clock.now() - heardAt < settings.silent_after) {
-      this.#silence.start(); // something came just now
-      return;
-    }
-    this.#ctx.isSilent = true;
-    this.#go('silent', `nothing received for ${settings.silent_after} ms`);
-    log.warn(
-      { thread: HOLDER, silent_after: settings.silent_after },
-      `nothing received for ${settings.silent_after} ms although the link is open: is the device on, are baud rate and wiring right?`,
+    if (!this.#silence?.hasFallenSilent()) return;
+    const { silent_after } = this.#ctx.settings;
+    this.#go('silent', `nothing received for ${silent_after} ms`);
+    this.#ctx.log.warn(
+      { thread: HOLDER, silent_after },
+      `nothing received for ${silent_after} ms although the link is open: is the device on, are baud rate and wiring right?`,
     );
   }
 
@@ -233,12 +228,14 @@ export class ManagerThread {
     if (this.#parts.state.state !== 'silent') return;
     this.#go('online', 'the device speaks again');
     this.#ctx.log.info({ thread: HOLDER }, 'the device speaks again');
-    this.#silence.start();
+    this.#silence?.start();
   }
 
   /** Ends the use of the link by all threads; it is closed when this returns. */
   async #letGo(lease: Lease<Link>, thread: Thread, isFresh: boolean): Promise<void> {
     const { flag, clock } = this.#ctx;
+    this.#use = undefined;
+    this.#stillborn = undefined;
     flag.clear();
     this.#ctx.isSilent = false;
     this.#ctx.lease = undefined;
@@ -253,24 +250,18 @@ export class ManagerThread {
     timer.cancel();
   }
 
-  #tellUnsafe(): void {
-    const { log, settings } = this.#ctx;
-    if (settings.on_shutdown === undefined || this.#unsafe === undefined || !this.#parts.reopens) return;
-    const text = `on_shutdown bytes could not be written (${this.#unsafe}): check that the device is in a safe state`;
-    log.error({ thread: HOLDER }, text);
-  }
-
   /** Notes the end of a link or of an attempt, and decides what to do about it. */
-  #conclude(ending: Ending): Pause | 'finish' {
+  #judge(ending: Ending): Pause | 'finish' {
     if (this.#isClosing) return 'finish';
     if (ending.why === 'crash') {
       this.#ctx.counters.crashes += 1;
-      this.#crashed.add(ending.thread);
+      this.#noteCrashed(ending.thread);
     }
     if (!this.#parts.reopens && ending.why === 'lost') {
       this.#ctx.log.debug({ thread: HOLDER }, `link lost: ${ending.loss.detail}`);
       return 'finish';
     }
+    this.#recovery ??= new Recovery(this.#ctx, this.#parts.intensity);
     const pause = this.#recovery.judge(ending);
     this.#go(pause.state, pause.reason);
     return pause;
@@ -286,7 +277,7 @@ export class ManagerThread {
       const next = pause.delayMs === 0 ? (this.#early() ?? pause.reason) : await waitOut(pause, parts, stop);
       this.#nextRetryAt = 0;
       if (typeof next === 'string') return next;
-      const worse = this.#conclude(next);
+      const worse = this.#judge(next);
       if (worse === 'finish') return 'closing';
       // A crash never shortens the wait that it falls into: what is parked would be tried at once.
       pause = next.why === 'crash' ? { ...worse, delayMs: Math.max(worse.delayMs, until - clock.now()) } : worse;
@@ -298,7 +289,7 @@ export class ManagerThread {
     let ending: Ending | undefined;
     for (const item of this.#ctx.managing.drain()) {
       if (item.kind === 'crash') {
-        this.#crashed.add(item.thread);
+        this.#noteCrashed(item.thread);
         ending = endingOf(item);
       } else if (item.kind === 'restart') ending ??= endingOf(item);
     }
@@ -307,7 +298,11 @@ export class ManagerThread {
 
   #restartCrashed(): void {
     for (const label of this.#crashed) this.#parts.restartThread(label);
-    this.#crashed.clear();
+    this.#crashed = NOBODY;
+  }
+
+  #noteCrashed(label: string): void {
+    if (!this.#crashed.includes(label)) this.#crashed = [...this.#crashed, label];
   }
 
   #isOver(thread: Thread): boolean {

@@ -1,13 +1,13 @@
 // The receive thread of a device: bytes in, readings out.
 //
-//   link.onChunk -> intake() -> [received] -> run(): decoder -> readings -> [up] -> send thread
+//   link.onChunk -> intake() -> [received] -> step(): decoder -> readings -> [up] -> send thread
 //
 // It owns the timer that framing needs (a gap that ends a frame, quiet that settles a reading) and the flow control: a link
 // that can pause is paused while the way up is full; a line that cannot loses the oldest readings, counted.
 
 import type { Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
-import type { Thread } from '../core/thread.js';
+import type { Inbox, Thread, ThreadExit, ThreadParts, ThreadSteps } from '../core/thread.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import type { BoundedOutcome } from './bounded-write.js';
@@ -30,12 +30,19 @@ const FINISH_INTAKE_MS = 300;
 
 const HOLDER = 'receive';
 
-export class ReceiveThread implements DecodeSink {
+/** What the receive thread needs of its group. */
+export interface ReceiveParts {
+  /** The driver is made with each link, by `opened`, and not on first use. */
+  readonly hasSession: boolean;
+  /** A fresh framer and a fresh driver. Driver's code: may throw. */
+  makeDecoder(sink: DecodeSink): DecodeHost;
+}
+
+export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   readonly #ctx: DeviceContext;
-  readonly #makeDecoder: (sink: DecodeSink) => DecodeHost;
-  readonly #hasSession: boolean;
-  readonly #deadLetters: DeadLetters;
+  readonly #parts: ReceiveParts;
   readonly #wayUp: WayUp;
+  #deadLetters: DeadLetters | undefined;
   #canPause = true;
   #pausedLink: Link | undefined;
   /** When the last chunk that was decoded had arrived: monotonic, and by the wall clock. */
@@ -46,14 +53,21 @@ export class ReceiveThread implements DecodeSink {
   #loopWatch: LoopWatch | undefined;
   /** The link of the session: its bytes are written to no other. */
   #sessionOn: Lease<Link> | undefined;
+  /** The inbox is closed and worked off, and the decoder has been told. */
+  #isOver = false;
 
-  /** `hasSession`: the driver is made with each link, by `opened`, and not on first use. */
-  constructor(ctx: DeviceContext, makeDecoder: (sink: DecodeSink) => DecodeHost, hasSession = false) {
+  constructor(ctx: DeviceContext, parts: ReceiveParts) {
     this.#ctx = ctx;
-    this.#makeDecoder = makeDecoder;
-    this.#hasSession = hasSession;
+    this.#parts = parts;
     this.#wayUp = new WayUp(ctx);
-    this.#deadLetters = new DeadLetters(ctx.address, ctx.clock);
+  }
+
+  get label(): string {
+    return HOLDER;
+  }
+
+  get inboxes(): readonly Inbox[] {
+    return [this.#ctx.received];
   }
 
   /** Called by the link with every chunk. Synchronous: no promise between the wire and the queue. */
@@ -80,36 +94,35 @@ export class ReceiveThread implements DecodeSink {
     if (link.canPause && received.weight >= PAUSE_AT) this.#pause(link);
   }
 
-  /** The thread's body. Ends when its inbox is closed and worked off, or on abort. */
-  async run(thread: Thread): Promise<void> {
+  /** The thread's work. Over when its inbox is closed and worked off, or on abort. */
+  step(thread: Thread): 'idle' | 'ended' | Promise<unknown> {
     const { received } = this.#ctx;
-    try {
-      for (thread.idle(); (await received.ready()) === 'ready'; thread.idle()) {
-        thread.busy('decoding');
-        while (received.length > 0) {
-          if (thread.state === 'aborting') return; // not left to `ready`: it would say so again at once, for ever
-          const wait = this.#handleNext(thread);
-          if (wait !== undefined) {
-            await wait;
-            thread.busy('decoding'); // a Worker that is always behind has made progress all the same
-          }
-          if (this.#wayUp.isBlocked) await this.#unblock(thread);
-        }
-        this.#unpause();
-      }
-      await this.#endOfInput(thread, true);
-    } catch (error) {
-      this.#ctx.decoder = undefined;
-      throw error;
-    } finally {
-      this.#cancelTimer();
-      await this.#unblock(thread); // what was read before a fault is not lost with it
-      this.#ctx.lease?.leave(HOLDER);
+    while (received.length > 0 || this.#wayUp.isBlocked) {
+      if (thread.state === 'aborting') return 'ended';
+      if (this.#wayUp.isBlocked) return this.#wayUp.unblock(thread);
+      const wait = this.#handleNext(thread);
+      if (wait === undefined) continue;
+      thread.busy('decoding'); // said anew with each wait: a Worker that is always behind has made progress all the same
+      return wait;
     }
+    thread.idle();
+    this.#unpause();
+    if (!received.closed) return 'idle';
+    if (this.#isOver) return 'ended';
+    this.#isOver = true;
+    return this.#endOfInput(thread, true) ?? 'ended';
+  }
+
+  /** What was read before a fault is not lost with it. */
+  async leave(thread: Thread, { how }: ThreadExit): Promise<void> {
+    if (how === 'crashed') this.#ctx.decoder = undefined;
+    this.#cancelTimer();
+    await this.#wayUp.unblock(thread);
+    this.#ctx.lease?.leave(HOLDER);
   }
 
   /** Shutdown: takes what the system has already received, then closes the inbox behind it. */
-  finish(): void {
+  onFinish(): void {
     const { lease, flag, received } = this.#ctx;
     const close = (): void => received.close();
     if (lease === undefined || !flag.isUp) {
@@ -122,7 +135,7 @@ export class ReceiveThread implements DecodeSink {
 
   /** Told by the manager that a link is up. A session may have to speak first, so it begins now. */
   opened(lease: Lease<Link>): void {
-    if (this.#hasSession) this.#ctx.received.put({ kind: 'opened', lease });
+    if (this.#parts.hasSession) this.#ctx.received.put({ kind: 'opened', lease });
   }
 
   /** Told by the manager that the link has ended. What was read is still decoded, then the partial frame reported. */
@@ -135,8 +148,8 @@ export class ReceiveThread implements DecodeSink {
   /** Framer and driver of the device, made on first use. The send thread encodes with the same one. */
   decoder(): DecodeHost {
     if (this.#ctx.decoder === undefined) {
-      if (this.#hasSession) return NO_SESSION;
-      this.#ctx.decoder = this.#makeDecoder(this);
+      if (this.#parts.hasSession) return NO_SESSION;
+      this.#ctx.decoder = this.#parts.makeDecoder(this);
       this.#framesBefore = 0;
     }
     return this.#ctx.decoder;
@@ -160,6 +173,7 @@ export class ReceiveThread implements DecodeSink {
     const { counters, log, up } = this.#ctx;
     counters.junk += 1;
     countJunk(counters.junkByReason, junkKindOf(reason));
+    this.#deadLetters ??= new DeadLetters(this.#ctx.address, this.#ctx.clock);
     const letter = this.#deadLetters.take(reason, bytes, droppedBytes);
     if (letter === undefined) return;
     const fields = { thread: HOLDER, reason, bytes: bytes.length + droppedBytes, suppressed: letter.suppressed };
@@ -197,7 +211,7 @@ export class ReceiveThread implements DecodeSink {
   #beginSession(lease: Lease<Link>): void {
     if (this.#ctx.lease !== lease) return; // gone again
     this.#sessionOn = lease;
-    this.#ctx.decoder ??= this.#makeDecoder(this);
+    this.#ctx.decoder ??= this.#parts.makeDecoder(this);
   }
 
   #decode({ bytes, at, wall }: Extract<ReceiveItem, { kind: 'chunk' }>, thread: Thread): Promise<unknown> | undefined {
@@ -286,14 +300,9 @@ export class ReceiveThread implements DecodeSink {
     this.#framesBefore = frames;
   }
 
-  async #unblock(thread: Thread): Promise<void> {
-    await this.#wayUp.unblock(thread);
-    thread.busy('decoding');
-  }
-
   #queue(item: UpItem): void {
     // A session speaks when it likes, whether its line is paused or not.
-    const outcome = this.#wayUp.put(item, this.#canPause && !this.#hasSession);
+    const outcome = this.#wayUp.put(item, this.#canPause && !this.#parts.hasSession);
     // What a Worker hands out may find this thread waiting for bytes.
     if (outcome === 'waits' && this.#ctx.decoder?.whenIdle !== undefined) this.#ctx.received.put({ kind: 'wake' });
   }

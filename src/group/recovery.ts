@@ -1,9 +1,7 @@
 // What to do about trouble: how long to wait before the next attempt, and what to say. Weather and bugs are counted apart:
 // a lost link backs off for ever with full jitter, a crash is restarted up to an intensity, then parked and probed.
 
-import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
-import type { Log } from '../core/log.js';
 import {
   type Backoff,
   backoffDelay,
@@ -12,6 +10,7 @@ import {
   type RestartIntensity,
 } from '../core/restart-policy.js';
 import type { LinkError, LinkLoss } from '../device/link.js';
+import type { DeviceContext } from './device-context.js';
 
 /** Why there is no link, or no longer. */
 export type Ending =
@@ -29,17 +28,11 @@ export interface Pause {
   readonly isWeather: boolean;
 }
 
-export interface RecoveryOptions {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly backoff: Backoff;
-  readonly intensity?: RestartIntensity;
-}
-
 const THREAD = 'manager';
 
 export class Recovery {
-  readonly #options: RecoveryOptions;
+  readonly #ctx: Pick<DeviceContext, 'clock' | 'log'>;
+  readonly #backoff: Backoff;
   readonly #intensity: RestartIntensity;
   /** Failed attempts since the link last worked. */
   #attempt = 0;
@@ -47,9 +40,11 @@ export class Recovery {
   #crashes: readonly number[] = [];
   #lastComplaint = '';
 
-  constructor(options: RecoveryOptions) {
-    this.#options = options;
-    this.#intensity = options.intensity ?? DEFAULT_INTENSITY;
+  constructor(ctx: Pick<DeviceContext, 'clock' | 'log' | 'settings'>, intensity = DEFAULT_INTENSITY) {
+    const { first, max } = ctx.settings.reconnect;
+    this.#ctx = ctx;
+    this.#backoff = { firstMs: first, maxMs: max };
+    this.#intensity = intensity;
   }
 
   /** The link was good: the next loss is a new trouble. Not to be called for one that was only opened and lost at once. */
@@ -72,8 +67,8 @@ export class Recovery {
   }
 
   #weather(reason: string): Pause {
-    const { backoff, clock, log } = this.#options;
-    const delayMs = backoffDelay(backoff, this.#attempt, clock.random());
+    const { clock, log } = this.#ctx;
+    const delayMs = backoffDelay(this.#backoff, this.#attempt, clock.random());
     this.#attempt += 1;
     const fields = { thread: THREAD, retry_in_ms: Math.round(delayMs) };
     // One line per kind of trouble: a device that stays away does not fill the log.
@@ -84,9 +79,9 @@ export class Recovery {
   }
 
   #crash(thread: string, error: unknown): Pause {
-    const { backoff, clock, log } = this.#options;
+    const { clock, log } = this.#ctx;
     const { max, windowMs } = this.#intensity;
-    const decision = decideRestart(this.#crashes, clock.now(), clock.random(), backoff, this.#intensity);
+    const decision = decideRestart(this.#crashes, clock.now(), clock.random(), this.#backoff, this.#intensity);
     this.#crashes = decision.crashes;
     const isParked = decision.action === 'park';
     const reason = `${thread} thread crashed: ${messageOf(error)}`;

@@ -7,7 +7,7 @@
 import { messageOf } from '../core/errors.js';
 import type { Lease } from '../core/lease.js';
 import type { Taken } from '../core/queue.js';
-import type { Thread } from '../core/thread.js';
+import type { Inbox, Thread, ThreadParts, ThreadSteps } from '../core/thread.js';
 import type { EncodedCommand } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
 import type { Command } from '../device/message.js';
@@ -27,9 +27,9 @@ const UNHEARD = 'not sent: the device is being closed, nobody would hear its ans
 /** What the send thread needs of its group. */
 export interface SendParts {
   /** Framer and driver: the one that the receive thread decodes with. */
-  readonly decoder: () => DecodeHost;
+  readonly receive: { decoder(): DecodeHost };
   /** Takes the commands that still waited when the link ended, to answer them or to keep them. */
-  readonly onUnsent: (commands: readonly Command[]) => void;
+  onUnsent(commands: readonly Command[]): void;
 }
 
 type Unsendable = Extract<EncodedCommand, { ok: false }>;
@@ -37,63 +37,118 @@ type Unsendable = Extract<EncodedCommand, { ok: false }>;
 type Sendable = Extract<EncodedCommand, { ok: true }> & { readonly host?: DecodeHost };
 type LinkLease = Lease<Link> | undefined;
 
-export class SendThread {
+export class SendThread implements ThreadParts, ThreadSteps {
   readonly #ctx: DeviceContext;
   readonly #parts: SendParts;
   /** Taken from the lane and not yet from us. Outlives a crash of the thread. */
   #holding: UpItem | undefined;
+  /** The thread whose lane up waits for room at the relay, and the one whose lane down is busy with an item. */
+  #upWaits: Thread | undefined;
+  #downWorks: Thread | undefined;
+  /** What a lane has thrown. */
+  #fault: { readonly error: unknown } | undefined;
   #writingTo: Lease<Link> | undefined;
   /** The link during which the driver has crashed in `encode`: told once, and the others of its commands are refused. */
   #crashedOn: Lease<Link> | undefined;
   /** The device has a command and has not answered yet. */
-  readonly #answerWait: AnswerWait;
+  #answerWait: AnswerWait | undefined;
 
   constructor(ctx: DeviceContext, parts: SendParts) {
     this.#ctx = ctx;
     this.#parts = parts;
-    this.#answerWait = new AnswerWait(ctx.clock, ctx.settings.commands.timeout);
   }
 
-  /** The thread's body. Ends when both lanes are closed and worked off, or on abort. */
-  async run(thread: Thread): Promise<void> {
-    try {
-      // Should one lane throw, the other sees that the thread has ended and leaves what comes to its successor.
-      await Promise.all([this.#runUp(thread), this.#runDown(thread)]);
-    } finally {
-      this.#ctx.lease?.leave(HOLDER);
-    }
+  get label(): string {
+    return HOLDER;
+  }
+
+  get inboxes(): readonly Inbox[] {
+    return [this.#ctx.up, this.#ctx.down];
+  }
+
+  /** The thread's work. Over when both lanes are closed and worked off, or on abort. */
+  step(thread: Thread): 'idle' | 'ended' {
+    if (this.#fault !== undefined) throw this.#fault.error;
+    const isAborting = thread.state === 'aborting';
+    if (!isAborting) this.#workUp(thread);
+    if (!isAborting) this.#workDown(thread);
+    if (this.#upWaits !== undefined || this.#downWorks !== undefined) return 'idle'; // each wakes the thread when it is over
+    return isAborting || this.#isWorkedOff ? 'ended' : 'idle';
+  }
+
+  /** Should one lane have thrown, the other sees that the thread has ended and leaves what comes to its successor. */
+  async leave(): Promise<void> {
+    this.#upWaits = undefined;
+    this.#downWorks = undefined;
+    this.#fault = undefined;
+    this.#ctx.lease?.leave(HOLDER);
   }
 
   /** Told by the manager that the link has ended: lets go of it, after the write at hand if there is one. */
   letGo(lease: Lease<Link>): void {
     this.#giveBackWaiting();
-    this.#answerWait.onLost();
+    this.#answerWait?.onLost();
     if (this.#writingTo !== lease) lease.leave(HOLDER);
   }
 
-  async #runUp(thread: Thread): Promise<void> {
+  get #isWorkedOff(): boolean {
+    const { up, down } = this.#ctx;
+    return up.closed && up.length === 0 && down.closed && down.length === 0;
+  }
+
+  #workUp(thread: Thread): void {
     const { up, relay } = this.#ctx;
-    while (this.#holding !== undefined || (await up.ready()) === 'ready') {
-      if (mustReturn(thread)) return;
+    while (this.#upWaits === undefined) {
       this.#holding ??= itemOf(up.poll());
-      if (this.#holding === undefined) continue;
-      if (relay.offer(this.#holding) === 'full') await relay.room(thread.abortSignal);
+      if (this.#holding === undefined) return;
+      if (relay.offer(this.#holding) === 'full') this.#awaitRoom(thread);
       else this.#holding = undefined;
     }
   }
 
+  #awaitRoom(thread: Thread): void {
+    this.#upWaits = thread;
+    void this.#ctx.relay.room(thread.abortSignal).then(() => {
+      if (this.#upWaits !== thread) return;
+      this.#upWaits = undefined;
+      thread.wake();
+    });
+  }
+
+  #workDown(thread: Thread): void {
+    if (this.#downWorks !== undefined || this.#ctx.down.length === 0) return;
+    this.#downWorks = thread;
+    void this.#runDown(thread).finally(() => {
+      if (this.#downWorks !== thread) return;
+      this.#downWorks = undefined;
+      thread.wake();
+    });
+  }
+
+  /** Works off what waits in the lane down. Never rejects. */
   async #runDown(thread: Thread): Promise<void> {
-    const { down } = this.#ctx;
-    // Not `take`: a lane whose thread has crashed would still be first in line for the next item.
-    while ((await down.ready()) === 'ready') {
-      if (mustReturn(thread)) return;
-      const item = itemOf(down.poll());
-      if (item?.kind === 'command') {
-        thread.busy(`writing command ${item.transaction}`);
-        await this.#executeOrAnswer(item, thread);
-      } else if (item !== undefined) await this.#writePayload(item, thread);
-      thread.idle();
+    try {
+      for (let item = this.#nextDown(thread); item !== undefined; item = this.#nextDown(thread)) {
+        await this.#doDown(item, thread);
+        thread.idle();
+      }
+    } catch (error) {
+      if (this.#downWorks === thread) this.#fault = { error };
     }
+  }
+
+  /** `ended`: the other lane has crashed, and this one is all that is left of the thread. */
+  #nextDown({ state }: Thread): DownItem | undefined {
+    return state === 'aborting' || state === 'ended' ? undefined : itemOf(this.#ctx.down.poll());
+  }
+
+  async #doDown(item: DownItem, thread: Thread): Promise<void> {
+    if (item.kind === 'payload') {
+      await this.#writePayload(item, thread);
+      return;
+    }
+    thread.busy(`writing command ${item.transaction}`);
+    await this.#executeOrAnswer(item, thread);
   }
 
   async #writePayload(payload: Payload, thread: Thread): Promise<void> {
@@ -152,7 +207,7 @@ export class SendThread {
     if (this.#crashedOn === lease) return unsendable('not sent: the driver has crashed and is being restarted');
     const { verb, channel, payload } = command;
     try {
-      const host = this.#parts.decoder();
+      const host = this.#parts.receive.decoder();
       const encoded = await host.encodeCommand({ verb, payload, ...(channel !== undefined && { channel }) });
       return encoded.ok && encoded.answer ? { ...encoded, host } : encoded;
     } catch (error) {
@@ -186,6 +241,7 @@ export class SendThread {
     }
     thread.busy(`waiting for the answer to command ${command.transaction}`);
     const isLost = this.#ctx.lease !== lease;
+    this.#answerWait ??= new AnswerWait(this.#ctx.clock, this.#ctx.settings.commands.timeout);
     const said = isLost ? LINK_LOST : await this.#answerWait.for(sendable.answer, thread.finishSignal);
     if (said.ok) answer(this.#ctx, command, 'ok', undefined, said.data ?? { confirmed: true });
     else answer(this.#ctx, command, 'error', said.reason);
@@ -212,17 +268,12 @@ export class SendThread {
         item.onOutcome?.('lost');
       }
     }
-    this.#parts.onUnsent(commands);
+    if (commands.length > 0) this.#parts.onUnsent(commands);
   }
 }
 
 function unsendable(reason: string): Unsendable {
   return { ok: false, reason };
-}
-
-/** `ended`: the other lane has crashed, and this one is all that is left of the thread. */
-function mustReturn(thread: Thread): boolean {
-  return thread.state === 'aborting' || thread.state === 'ended';
 }
 
 function itemOf<T extends UpItem | DownItem>(taken: Taken<T> | undefined): T | undefined {

@@ -13,12 +13,13 @@ import { backoffDelay } from '../core/restart-policy.js';
 import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { RouteResult, ThreadRegistry } from '../core/thread-registry.js';
-import type { LinkOpener } from '../device/link.js';
+import { IdleWatch } from '../device/links/idle-watch.js';
 import { socketLink } from '../device/links/tcp-socket.js';
 import type { DownMessage, Relay } from '../device/message.js';
+import { AcceptedLink } from './accepted-link.js';
 import { answer } from './answer.js';
 import { CallerNames } from './caller-names.js';
-import { CommsThreadGroup, type CommsThreadGroupOptions, DEVICE_RANK } from './comms-thread-group.js';
+import { CommsThreadGroup, DEVICE_RANK, type DeviceKind } from './comms-thread-group.js';
 import { addCounters, newCounters } from './device-context.js';
 import { listenFailure } from './listen-failure.js';
 import { peerNamer } from './peer-name.js';
@@ -31,11 +32,8 @@ const CHILD_CLOSE_MS = 60_000;
 const RESTART_MS = 1000;
 const LISTEN_BACKOFF = { firstMs: 250, maxMs: 30_000 };
 
-export interface ServerManagerOptions
-  extends Pick<
-    CommsThreadGroupOptions,
-    'id' | 'clock' | 'log' | 'registry' | 'relay' | 'plan' | 'settings' | 'intensity' | 'absence' | 'whileCritical'
-  > {
+export interface ServerManagerOptions extends Omit<DeviceKind, 'reopens' | 'address' | 'onEnded'> {
+  readonly id: string;
   readonly listen: TcpListenLinkConfig;
 }
 
@@ -59,6 +57,9 @@ export class ServerManager {
   readonly #relay: Relay;
   readonly #registry: ThreadRegistry<DownMessage>;
   readonly #connections = new Map<string, CommsThreadGroup>();
+  readonly #idleWatch: IdleWatch;
+  /** What every connection is made of. */
+  readonly #kind: DeviceKind;
   readonly #counters: DoorCounters = { accepted: 0, refused: 0, unnamed: 0, failed: 0 };
   readonly #nameOf: (socket: net.Socket, isTaken: (name: string) => boolean) => string;
   readonly #isShared: boolean;
@@ -75,6 +76,8 @@ export class ServerManager {
     this.#relay = options.relay;
     this.#registry = options.registry;
     this.#isShared = options.listen.peer === 'shared';
+    this.#kind = this.#makeKind();
+    this.#idleWatch = new IdleWatch(options.clock, options.listen.idle_timeout);
     this.#nameOf = peerNamer(this.#isShared ? '{ip}-{port}' : options.listen.peer);
     this.#callers = options.listen.peer === FIRST_FRAME ? this.#makeCallers() : undefined;
     this.group = new ThreadGroup({
@@ -83,7 +86,7 @@ export class ServerManager {
       onTransition: (transition) => this.#registry.emit({ kind: 'transition', group: options.id, transition }),
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => this.#onClosed(),
-      counters: () => ({ ...this.#counters, connections: this.#connections.size, port: this.#port }),
+      figures: () => ({ ...this.#counters, connections: this.#connections.size, port: this.#port }),
     });
     this.group.add({ label: 'manager', body: (thread) => this.#run(thread) });
   }
@@ -248,10 +251,11 @@ export class ServerManager {
   }
 
   #admit(socket: net.Socket, peer: string): void {
-    const { listen, id } = this.#options;
-    const link = socketLink(socket, { name: `tcp ${peer}`, clock: this.#clock, idleTimeoutMs: listen.idle_timeout });
-    const opener: LinkOpener = { name: link.name, open: () => Promise.resolve(link) };
-    const connection = this.#makeConnection(`${id}/${peer}`, opener);
+    const { id } = this.#options;
+    const idleWatch = this.#idleWatch;
+    const name = `tcp ${peer}`;
+    const link = socketLink(socket, { name, clock: this.#clock, idleTimeoutMs: idleWatch.timeoutMs, idleWatch });
+    const connection = new CommsThreadGroup(this.#kind, { id: `${id}/${peer}`, opener: new AcceptedLink(link) });
     this.#connections.set(connection.group.id, connection);
     if (this.group.adopt(connection.group) && connection.start()) {
       this.#counters.accepted += 1;
@@ -262,25 +266,14 @@ export class ServerManager {
     void link.close();
   }
 
-  #makeConnection(id: string, opener: LinkOpener): CommsThreadGroup {
-    const { clock, log, registry, relay, plan, settings, intensity, absence, whileCritical } = this.#options;
-    const connection: CommsThreadGroup = new CommsThreadGroup({
-      id,
-      clock,
-      log,
-      registry,
-      relay,
-      plan,
-      settings,
-      opener,
+  #makeKind(): DeviceKind {
+    const { id, listen: _listen, ...kind } = this.#options;
+    return {
+      ...kind,
       reopens: false,
-      ...(intensity && { intensity }),
-      ...(absence && { absence }),
-      ...(whileCritical && { whileCritical }),
-      ...(this.#isShared && { address: this.#options.id }),
-      onEnded: () => void this.#bury(connection),
-    });
-    return connection;
+      ...(this.#isShared && { address: id }),
+      onEnded: (connection) => void this.#bury(connection),
+    };
   }
 
   /** The connection's link is gone: its group works off what was read, and is forgotten. */

@@ -4,6 +4,7 @@
 import type { Timer } from '../core/clock.js';
 import type { DeviceContext } from './device-context.js';
 
+/** For a device whose `silent_after` is not 0. */
 export class SilenceWatch {
   readonly #ctx: DeviceContext;
   #timer: Timer | undefined;
@@ -12,11 +13,21 @@ export class SilenceWatch {
     this.#ctx = ctx;
   }
 
-  /** Begins to wait for silence; what was before does not count. Does nothing where `silent_after` is 0. */
+  /** Begins to wait for silence; what was before does not count. */
   start(): void {
     this.cancel();
     this.#ctx.heardAt = this.#ctx.clock.now();
-    if (this.#ctx.settings.silent_after > 0) this.#arm(this.#ctx.settings.silent_after);
+    this.#arm(this.#ctx.settings.silent_after);
+  }
+
+  /** For a `quiet`: true if the device counts as silent from now on; if something has come after all, the wait begins anew. */
+  hasFallenSilent(): boolean {
+    const { clock, settings, heardAt, isSilent } = this.#ctx;
+    if (isSilent) return false;
+    const isQuiet = clock.now() - heardAt >= settings.silent_after;
+    if (isQuiet) this.#ctx.isSilent = true;
+    else this.start();
+    return isQuiet;
   }
 
   cancel(): void {

@@ -7,10 +7,13 @@ import type { DeviceContext, UpItem } from './device-context.js';
 
 type Context = Pick<DeviceContext, 'up' | 'counters' | 'log' | 'settings' | 'tellChange'>;
 
+/** Shared by all that wait for nothing: thousands of connections. Never changed. */
+const NOTHING: UpItem[] = [];
+
 export class WayUp {
   readonly #ctx: Context;
   /** Items that found no room, in order. Short: nothing is decoded while there are any. */
-  readonly #overflow: UpItem[] = [];
+  #overflow: UpItem[] = NOTHING;
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
@@ -31,7 +34,7 @@ export class WayUp {
     const outcome = this.#ctx.up.put(item);
     if (outcome === 'closed') this.#countDropped(item);
     if (outcome !== 'rejected') return 'taken';
-    this.#overflow.push(item);
+    this.#overflow = [item];
     return 'waits';
   }
 
@@ -48,17 +51,18 @@ export class WayUp {
       if (outcome !== 'queued') this.#countDropped(item);
       this.#overflow.shift();
     }
+    this.#overflow = NOTHING;
   }
 
   /** For a line that cannot wait: the oldest readings make room for the newest. */
   #makeRoom(item: UpItem): void {
-    const { up, counters, log, settings, tellChange } = this.#ctx;
+    const { up, counters, log, settings } = this.#ctx;
     const before = counters.droppedReadings;
     while (!up.closed && !up.fits(item)) {
       const oldest = up.poll();
       if (oldest?.ok) this.#countDropped(oldest.item);
     }
-    if (counters.droppedReadings > before) tellChange();
+    if (counters.droppedReadings > before) this.#ctx.tellChange();
     if (before > 0 || counters.droppedReadings === 0) return;
     log.warn(
       { thread: 'receive', queue_size: settings.queue_size },

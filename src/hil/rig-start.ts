@@ -20,7 +20,7 @@ import type { RigMessage } from './rig-message.js';
 import { Timeline } from './rig-timeline.js';
 
 /** How long the gateway may take to come up, ms; it takes about half a second. */
-const UP_MS = 10_000;
+const UP_MS = 30_000;
 const STOP_MS = 10_000;
 /** Lines of the log that are shown where the gateway did not come up. */
 const SHOWN_LOG = 20;

@@ -27,7 +27,7 @@ import type { VirtualLine } from './virtual-line.js';
 /** The config file, in the folder of the rig. */
 export const CONFIG_FILE = 'ferrule.yaml';
 
-const ONLINE_MS = 10_000;
+const ONLINE_MS = 30_000;
 const EXPECT_MS = 5000;
 /** What is shown of the log of a gateway that has died. */
 const LAST_WORDS = 5;
@@ -38,7 +38,7 @@ const LEGEND =
 export interface AttachOptions {
   /** Wait until the gateway says `online`. Default true. */
   readonly untilOnline?: boolean;
-  /** How long that may take, ms. Default 10 s; most devices take some 20 ms, a board 2 s. */
+  /** How long that may take, ms. Default 30 s, for machines under load; most devices take some 20 ms, a board 2 s. */
   readonly withinMs?: number;
 }
 

@@ -1,6 +1,6 @@
 // How late the event loop is. Measured only while somebody scrapes: it takes a timer that fires twenty times a second.
 
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Clock, Timer } from '../core/clock.js';
 import type { Sample } from './samples.js';
 
@@ -23,6 +23,7 @@ export class LoopLag {
     this.#idle?.cancel();
     this.#idle = this.#clock.after(IDLE_MS, () => this.close());
     if (this.#histogram === undefined) {
+      const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks'); // not before somebody scrapes
       this.#histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
       this.#histogram.enable();
       return [];

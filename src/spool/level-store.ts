@@ -190,7 +190,7 @@ export class LevelStore implements Store {
   }
 
   async #openDb(): Promise<void> {
-    const { ClassicLevel } = await import('classic-level');
+    const { ClassicLevel } = (await import('classic-level')).default;
     const db: Db = new ClassicLevel(this.#dir, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',

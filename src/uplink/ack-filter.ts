@@ -11,7 +11,7 @@ import { type PacketLength, packetLength } from './packet-scan.js';
 
 /** Where the parts of the incoming stream go. */
 export interface AckFilterSink {
-  /** Bytes for mqtt.js, in order. */
+  /** Bytes for mqtt.js, in order. Lent, as those of `push`. */
   pass(bytes: Buffer): void;
   /** A PUBACK for a packet id of ours. MQTT 3.1.1 has no reason code: 0. */
   onAck(packetId: number, reasonCode: number): void;
@@ -36,7 +36,7 @@ export class AckFilter {
     this.#sink = sink;
   }
 
-  /** Takes the next bytes. Answers how many PUBACKs of ours were in them. */
+  /** Takes the next bytes, which are only lent. Answers how many PUBACKs of ours were in them. */
   push(chunk: Buffer): number {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = NOTHING;
@@ -96,7 +96,7 @@ export class AckFilter {
 
   #hold(bytes: Buffer, passFrom: number, at: number): void {
     this.#pass(bytes, passFrom, at);
-    this.#held = bytes.subarray(at);
+    this.#held = Buffer.from(bytes.subarray(at));
   }
 }
 

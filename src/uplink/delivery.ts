@@ -9,11 +9,14 @@
 // gather in the outbox for `write_interval` and are then written to the spool together, which drops by its policy. With
 // `mode: always` each reading is in the spool before it is sent.
 
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
+import { WaitList } from '../core/wait-list.js';
 import { countOf } from '../device/message.js';
 import type { Spool } from '../spool/spool.js';
+import { AckRest } from './ack-rest.js';
 import { AckTimer } from './ack-timer.js';
 import type { DropLog } from './drop-log.js';
 import type { ReplayOrder } from './lanes.js';
@@ -25,22 +28,14 @@ import { Replay } from './replay.js';
 import type { RetainedStates } from './retained-states.js';
 import type { Session } from './session.js';
 import { Spill } from './spill.js';
+import { orderFor, type SpoolSettings } from './spool-settings.js';
+import { TurnEnd } from './turn-end.js';
 import { WriteAhead } from './write-ahead.js';
 
 /** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */
 const LIVE_BYTES = 512 * 1024;
-/** A backlog that takes no longer than this at the replay rate goes before live readings, whatever the replay order, s. */
-const CATCH_UP_S = 2;
-
-export interface SpoolSettings {
-  /** `off` keeps no readings while the broker is away; `always` writes each before it is sent. */
-  readonly mode: 'offline' | 'off' | 'always';
-  /** ms that readings gather in memory before they are written. */
-  readonly write_interval: number;
-  /** Kept messages sent per second beside live ones. */
-  readonly replay_rate: number;
-  readonly replay_order: ReplayOrder;
-}
+/** Less than this waits for the end of the turn: a write costs as much as 50 lines, and serial lines come in one at a time. */
+const SMALL_BYTES = 32 * 1024;
 
 export interface DeliveryOptions {
   readonly clock: Clock;
@@ -57,12 +52,14 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   /** Samples how long the broker takes to acknowledge. */
   readonly ackTimer: AckTimer;
+  readonly #ackRest = new AckRest();
   readonly #outbox: Outbox;
   readonly #replay: Replay | undefined;
   readonly #spill: Spill | undefined;
   readonly #writeAhead: WriteAhead | undefined;
   #session: Session | undefined;
-  #roomWanted: (() => void) | undefined;
+  /** The thread, while there is no room. */
+  readonly #waiting = new WaitList<'room' | 'aborted'>();
   #notKept = 0;
   #dropsTold = 0;
   /** What is being written before it is sent. */
@@ -70,6 +67,7 @@ export class Delivery {
   /** What was in the inbox when the thread had to end. */
   #left: readonly OutboxEntry[] = [];
   readonly #lastWait: LastWait;
+  readonly #turnEnd = new TurnEnd(() => this.pump());
   #isEnding = false;
   /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */
   #isHurried = false;
@@ -127,10 +125,13 @@ export class Delivery {
   /** The thread's body. Ends when everything is acknowledged or on the disk, or on abort. */
   async run(thread: Thread): Promise<void> {
     const { inbox } = this.#options;
-    while ((await inbox.ready(thread.abortSignal)) === 'ready') {
+    // Without its signal, which costs more than the rest of the wait: a thread that is aborted has its inbox closed.
+    while ((await inbox.ready()) === 'ready' && !thread.abortSignal.aborted) {
+      // What other devices hand up in this turn of the event loop goes with it, in one write.
+      if (inbox.weight < SMALL_BYTES) await endOfTurn();
       thread.idle(); // waiting for a broker that takes nothing may last, and is no sign of a stuck thread
       // What is in the inbox at the end is not much, and the disk will take it: no more waiting then.
-      await this.#room(thread.finishSignal);
+      if (!this.#hasRoom()) await this.#room(thread.finishSignal);
       if (thread.state === 'aborting') return;
       thread.busy('handing messages to the broker');
       await this.#takeIn(thread.isStopping);
@@ -155,10 +156,11 @@ export class Delivery {
     this.#left = this.#options.inbox.drain();
   }
 
-  /** Takes on a message that does not go through the inbox. */
+  /** Takes on a message that does not go through the inbox; sent when this turn is over: a command's bytes go to its device first. */
   add(entry: OutboxEntry): void {
     this.#take(entry);
-    this.pump();
+    if (this.#outbox.bytes >= SMALL_BYTES) this.pump();
+    else this.#turnEnd.soon();
   }
 
   /** Resolves when nothing waits and everything is acknowledged, or `signal` aborts. */
@@ -200,6 +202,14 @@ export class Delivery {
   ack(packetId: number, reasonCode: number): void {
     this.#outbox.ack(packetId, reasonCode);
     this.ackTimer.acked(packetId);
+    this.#ackRest.acked();
+  }
+
+  /** All acknowledgements that came together have been reported. */
+  acksRead(): void {
+    const owed = this.#outbox.unacknowledged;
+    this.pump();
+    if (this.#ackRest.isDue(owed)) this.#session?.rest();
   }
 
   /** Everything that may make the outbox move comes through here: new messages, acknowledgements, drain, connect, loss. */
@@ -207,14 +217,12 @@ export class Delivery {
     if (this.#session !== undefined) this.#send(this.#session);
     if (this.#session === undefined || this.#isLiveHeld) this.#spillSoon();
     this.#tellDrops();
-    if (this.#roomWanted !== undefined && this.#hasRoom()) this.#roomWanted();
+    if (this.#hasRoom()) this.#waiting.settleAll('room');
   }
 
-  /** A small backlog goes first, so that nothing overtakes after a short absence; a large one goes by the settings. */
   #chooseOrder(): void {
     const { settings, spool } = this.#options;
-    const isSmall = (spool?.messages ?? 0) <= settings.replay_rate * CATCH_UP_S;
-    this.#begin(isSmall ? 'in-order' : settings.replay_order);
+    this.#begin(orderFor(spool?.messages ?? 0, settings));
   }
 
   #begin(order: ReplayOrder): void {
@@ -287,15 +295,13 @@ export class Delivery {
     else this.#spill.now();
   }
 
-  /** As many of the states as the urgent lane takes; the others stay where they are, and may change meanwhile. */
+  /** As many of the states as the urgent lane takes. */
   #sayStates(): void {
     const { states, outgoing } = this.#options;
-    for (let state = states.next(); state !== undefined; state = states.next()) {
-      const said = state;
-      const entry = outgoing.state(said, () => states.arrived(said));
-      if (this.#outbox.add(entry, 'reject') === 'full') return;
-      states.said(said.topic);
-    }
+    states.say((state) => {
+      const entry = outgoing.state(state, () => states.arrived(state));
+      return this.#outbox.add(entry, 'reject') !== 'full';
+    });
   }
 
   /** The broker may be back before anything has to be written; then nothing is overtaken by anything. Devices can wait so long. */
@@ -310,18 +316,9 @@ export class Delivery {
     return this.#outbox.liveBytes < LIVE_BYTES;
   }
 
-  #room(signal: AbortSignal): Promise<void> {
+  async #room(signal: AbortSignal): Promise<void> {
     this.pump();
-    if (this.#hasRoom() || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#roomWanted = undefined;
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#roomWanted = done;
-      signal.addEventListener('abort', done, { once: true });
-    });
+    if (!this.#hasRoom() && !signal.aborted) await this.#waiting.wait(signal, 'aborted');
   }
 
   /** The end: the broker gets what it takes in the time there is, the disk the rest. */

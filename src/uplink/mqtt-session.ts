@@ -24,6 +24,9 @@ import { SessionStream } from './session-stream.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 2000;
+const REST_MS = 1;
+/** How often the next ping is put off at most: it costs a timer each time. Well below half of the shortest keepalive. */
+const PUT_OFF_MS = 200;
 // Brokers limit the filters of one packet: AWS IoT to 8, others by packet size.
 const FILTERS_PER_PACKET = 8;
 const TAKEN_OVER = 0x8e;
@@ -46,6 +49,7 @@ export class MqttSession implements Session {
   #greeting: Greeting = NO_GREETING;
   #greetingWait: GreetingWait | undefined;
   #isGreeted = false;
+  #pingPutOffAt = Number.NEGATIVE_INFINITY;
   /** The first thing that went wrong, or our own wish to close. */
   #loss: SessionLoss | undefined;
   #refusal: SessionError | undefined;
@@ -146,6 +150,11 @@ export class MqttSession implements Session {
     return 'done';
   }
 
+  rest(): void {
+    this.#stream.rest();
+    this.#options.clock.after(REST_MS, () => this.#stream.goOn());
+  }
+
   async end(maxMs = END_TIMEOUT_MS): Promise<void> {
     if (!this.isLost && this.#loss === undefined) {
       this.#loss = { trouble: 'closed', detail: 'closed by Ferrule' };
@@ -179,10 +188,17 @@ export class MqttSession implements Session {
     this.#greetingWait?.resolve();
   }
 
-  /** Our acknowledgements are a sign of life that mqtt.js does not see: it may put off its next ping. */
   #onAcksRead(): void {
-    this.#client.reschedulePing();
+    this.#putOffPing();
     this.#hooks.onAcksRead();
+  }
+
+  /** Our acknowledgements are a sign of life that mqtt.js does not see. */
+  #putOffPing(): void {
+    const now = this.#options.clock.now();
+    if (now - this.#pingPutOffAt < PUT_OFF_MS) return;
+    this.#pingPutOffAt = now;
+    this.#client.reschedulePing();
   }
 
   #onDisconnect(packet: IDisconnectPacket): void {

@@ -45,8 +45,12 @@ async function attemptSession(options: SessionOptions, hooks: SessionHooks, sign
     attempt.abort();
   });
   try {
-    const { MqttClient: Client, ReasonCodes } = await loadMqttClient();
-    socket = await openBrokerSocket(url, options.tls ?? {}, attempt.signal);
+    // The way to the broker and the way to mqtt.js take their time together.
+    const [{ MqttClient: Client, ReasonCodes }, opened] = await Promise.all([
+      loadMqttClient(),
+      openBrokerSocket(url, options.tls ?? {}, attempt.signal),
+    ]);
+    socket = opened;
     const session = new MqttSession(Client, ReasonCodes, socket, options, hooks);
     await session.greeted(attempt.signal);
     return session;

@@ -15,13 +15,13 @@ export interface OutboxEntry {
    * Leaves before everything that is not urgent. `news` is worth telling in this session only: with its loss it is
    * forgotten and not counted, since its owner says with the next one what is true then.
    */
-  readonly urgent?: 'answer' | 'news';
+  readonly urgent?: 'answer' | 'news' | undefined;
   /** What the spool needs to keep it; absent for what is not worth keeping. */
-  readonly keep?: { readonly what: SpoolRecord['what']; readonly at: number };
+  readonly keep?: { readonly what: SpoolRecord['what']; readonly at: number } | undefined;
   /** It comes from the spool. */
-  readonly isKept?: boolean;
+  readonly isKept?: boolean | undefined;
   /** Called once the broker has all of it, or has refused it; not when it is dropped or forgotten. Must not call back in. */
-  readonly onDone?: () => void;
+  readonly onDone?: (() => void) | undefined;
 }
 
 // What an entry and a reading cost besides their bytes: objects, two bounds. Rough, on the safe side.

@@ -19,8 +19,8 @@ import { type Item, isStored, Lanes, type ReplayOrder, unsentOf, unwritten } fro
 import type { OutboxEntry } from './outbox-entry.js';
 import { BUFFER_BYTES, BufferPool, type PacketBuffer } from './packet-buffer.js';
 import {
+  largestPayload,
   makePublishHeader,
-  type PackLimits,
   type ProtocolVersion,
   type PublishHeader,
   type PublishRoute,
@@ -151,7 +151,7 @@ export class Outbox {
       const room = this.#maxBuffered - writer.buffered;
       if (room <= 0) break;
       const out = this.#pool.take();
-      this.#fill(out, { bufferBytes: Math.min(room, BUFFER_BYTES), packetBytes: writer.maximumPacketSize });
+      this.#fill(out, Math.min(room, BUFFER_BYTES), writer.maximumPacketSize);
       if (out.length === 0) {
         out.recycle();
         break;
@@ -247,25 +247,27 @@ export class Outbox {
   }
 
   /** Packs from the front on until the buffer, the window or the store has no more. */
-  #fill(out: PacketBuffer, limits: PackLimits): void {
-    for (let item = this.#lanes.next; item !== undefined && out.length < limits.bufferBytes; item = this.#lanes.next) {
-      this.#packItem(item, out, limits);
+  #fill(out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
+    for (let item = this.#lanes.next; item !== undefined; item = this.#lanes.next) {
+      this.#packItem(item, out, bufferBytes, packetBytes);
       if (unwritten(item) > 0) return;
       this.#lanes.of(item).removeHead();
       this.#releaseIfDone(item);
     }
   }
 
-  #packItem(item: Item, out: PacketBuffer, limits: PackLimits): void {
+  /** Packs of one item what the buffer and the window take. */
+  #packItem(item: Item, out: PacketBuffer, bufferBytes: number, packetBytes: number): void {
     const header = this.#headerOf(item.route);
+    const limits = { bufferBytes, payloadBytes: largestPayload(header, packetBytes) };
     const count = countOf(item.batch);
-    while (item.cursor < count && out.length < limits.bufferBytes) {
+    while (item.cursor < count) {
       const from = item.cursor;
       const to = header.hasId ? Math.min(count, from + this.#window.room) : count;
-      if (to === from) return;
       item.cursor = packReadings(out, header, item.batch, from, to, this.#window.nextId, limits);
       if (header.hasId) this.#sent(item, from, item.cursor);
-      if (item.cursor < to && out.length < limits.bufferBytes) this.#skipTooLarge(item);
+      if (item.cursor < to && payloadBytes(item) > limits.payloadBytes) this.#skipTooLarge(item);
+      else return;
     }
   }
 
@@ -289,6 +291,11 @@ export class Outbox {
   #tellIdle(): void {
     if (this.idle) for (const wake of [...this.#idleWaiters]) wake();
   }
+}
+
+/** Of the reading that is next. */
+function payloadBytes({ batch: { bounds }, cursor }: Item): number {
+  return (bounds[2 * cursor + 1] ?? 0) - (bounds[2 * cursor] ?? 0);
 }
 
 /** It is lost if we end now. */

@@ -6,7 +6,7 @@
 //                                            `------ header.topic ---'                `- header.properties -'
 
 import type { Qos, ReadingBatch } from '../device/message.js';
-import type { PacketBuffer } from './packet-buffer.js';
+import { type PacketBuffer, viewOf } from './packet-buffer.js';
 import { publishIdAfter } from './packet-ids.js';
 
 /** The MQTT version as it stands in CONNECT: 4 is MQTT 3.1.1. */
@@ -35,8 +35,8 @@ export interface PublishRoute {
 /** The packed parts of a route that are the same in each of its messages. */
 export interface PublishHeader {
   readonly flags: number;
-  readonly topic: Buffer;
-  readonly properties: Buffer;
+  readonly topic: DataView;
+  readonly properties: DataView;
   readonly hasId: boolean;
   /** Bytes of the remaining length besides the payload. */
   readonly fixedBytes: number;
@@ -45,8 +45,11 @@ export interface PublishHeader {
 const PUBLISH = 0x30;
 /** Largest remaining length that MQTT can express. */
 const MAX_REMAINING = 268_435_455;
-// Below this many bytes a plain loop beats Buffer.copy, which makes a view of the source first.
+// Up to here a loop over words (2 bytes per ns) is quicker than Uint8Array.set with the two views that it needs (70 ns).
 const SMALL_COPY = 128;
+const WORD = 4;
+// The byte order of the machines that this runs on: the other one would turn each word round twice.
+const LITTLE = true;
 
 const ID_OF = { expiry: 0x02, contentType: 0x03, responseTopic: 0x08, correlation: 0x09, alias: 0x23, user: 0x26 };
 const NOTHING = Buffer.alloc(0);
@@ -55,8 +58,8 @@ const MAX_TEXT = 65_535;
 /** For a topic that is longer: an answer to a request can get one, as `response` is longer than `request`. */
 const UNSENDABLE: PublishHeader = {
   flags: PUBLISH,
-  topic: NOTHING,
-  properties: NOTHING,
+  topic: viewOf(NOTHING),
+  properties: viewOf(NOTHING),
   hasId: false,
   fixedBytes: Number.POSITIVE_INFINITY,
 };
@@ -69,8 +72,8 @@ export function makePublishHeader(version: ProtocolVersion, route: PublishRoute)
   const hasId = route.qos > 0;
   return {
     flags: PUBLISH | (route.qos << 1) | (route.retain ? 1 : 0),
-    topic,
-    properties,
+    topic: viewOf(topic),
+    properties: viewOf(properties),
     hasId,
     fixedBytes: topic.length + properties.length + (hasId ? 2 : 0),
   };
@@ -82,12 +85,19 @@ export function packetSize(header: PublishHeader, payloadBytes: number): number 
   return remaining > MAX_REMAINING ? Number.POSITIVE_INFINITY : 1 + varIntBytes(remaining) + remaining;
 }
 
+/** The longest payload in a packet of at most `packetBytes`; negative if there is none. */
+export function largestPayload(header: PublishHeader, packetBytes: number): number {
+  let remaining = Math.min(MAX_REMAINING, packetBytes - 2);
+  while (1 + varIntBytes(remaining) + remaining > packetBytes) remaining--;
+  return remaining - header.fixedBytes;
+}
+
 /** What bounds a run of messages into one buffer. */
 export interface PackLimits {
-  /** The run ends with the message that brings the buffer to this length, bytes. */
+  /** The run ends before the message that would bring the buffer beyond this length, bytes; an empty buffer takes any. */
   readonly bufferBytes: number;
-  /** The run ends before a message whose packet is larger: the broker would refuse it. */
-  readonly packetBytes: number;
+  /** The run ends before a message with a longer payload: the broker would refuse it. See `largestPayload`. */
+  readonly payloadBytes: number;
 }
 
 /**
@@ -97,66 +107,70 @@ export interface PackLimits {
 export function packReadings(
   out: PacketBuffer,
   header: PublishHeader,
-  batch: ReadingBatch,
+  { bytes, bounds }: ReadingBatch,
   from: number,
   to: number,
   firstId: number,
   limits: PackLimits,
 ): number {
-  const { bytes, bounds } = batch;
+  const payloads = viewOf(bytes);
   let index = from;
-  while (index < to && out.length < limits.bufferBytes) {
+  for (; index < to; index++) {
     const start = bounds[2 * index] ?? 0;
     const end = bounds[2 * index + 1] ?? start;
-    const size = packetSize(header, end - start);
-    if (size > limits.packetBytes || size === Number.POSITIVE_INFINITY) break;
-    packOne(out, header, bytes, start, end, header.hasId ? publishIdAfter(firstId, index - from) : 0);
-    index++;
+    if (end - start > limits.payloadBytes || !out.takes(packetSize(header, end - start), limits.bufferBytes)) break;
+    packOne(out, header, payloads, start, end, header.hasId ? publishIdAfter(firstId, index - from) : 0);
   }
   return index;
 }
 
-/** Packs one message, `payload[start, end)`. `id` is used at QoS 1 only. */
-export function packOne(
+/** Packs one message, `payload[start, end)`, for which `out` has room. `id` is used at QoS 1 only. */
+function packOne(
   out: PacketBuffer,
   header: PublishHeader,
-  payload: Uint8Array,
+  payload: DataView,
   start: number,
   end: number,
   id: number,
 ): void {
-  const remaining = header.fixedBytes + end - start;
-  out.reserve(remaining + 5);
-  const { bytes } = out;
+  const { view } = out;
   let at = out.length;
-  bytes[at++] = header.flags;
-  at = writeVarInt(bytes, at, remaining);
-  at = copy(bytes, at, header.topic, 0, header.topic.length);
+  view.setUint8(at++, header.flags);
+  at = writeVarInt(view, at, header.fixedBytes + end - start);
+  at = copy(view, at, header.topic, 0, header.topic.byteLength);
   if (header.hasId) {
-    bytes[at++] = id >>> 8;
-    bytes[at++] = id & 0xff;
+    view.setUint16(at, id);
+    at += 2;
   }
-  at = copy(bytes, at, header.properties, 0, header.properties.length);
-  out.length = copy(bytes, at, payload, start, end);
+  at = copy(view, at, header.properties, 0, header.properties.byteLength);
+  out.length = copy(view, at, payload, start, end);
 }
 
-function copy(target: Buffer, at: number, source: Uint8Array, start: number, end: number): number {
+/** Copies `source[start, end)` to `at` and answers where it ends. Messages are short: in words this takes a third of the time. */
+function copy(target: DataView, at: number, source: DataView, start: number, end: number): number {
   const length = end - start;
-  if (length > SMALL_COPY) {
-    target.set(source.subarray(start, end), at);
-    return at + length;
+  if (length > SMALL_COPY) copyMuch(target, at, source, start, length);
+  else if (length < WORD) for (let i = 0; i < length; i++) target.setUint8(at + i, source.getUint8(start + i));
+  else {
+    const last = length - WORD; // the last word overlaps the one before it, instead of a loop over the bytes that are left
+    for (let i = 0; i < last; i += WORD) target.setInt32(at + i, source.getInt32(start + i, LITTLE), LITTLE);
+    target.setInt32(at + last, source.getInt32(start + last, LITTLE), LITTLE);
   }
-  for (let i = 0; i < length; i++) target[at + i] = source[start + i] as number; // within bounds by construction
   return at + length;
 }
 
-function writeVarInt(target: Uint8Array, at: number, value: number): number {
+function copyMuch(target: DataView, at: number, source: DataView, start: number, length: number): void {
+  const from = new Uint8Array(source.buffer, source.byteOffset + start, length);
+  new Uint8Array(target.buffer, target.byteOffset + at, length).set(from);
+}
+
+function writeVarInt(target: DataView, at: number, value: number): number {
   let rest = value;
   while (rest > 0x7f) {
-    target[at++] = (rest & 0x7f) | 0x80;
+    target.setUint8(at++, (rest & 0x7f) | 0x80);
     rest >>>= 7;
   }
-  target[at++] = rest;
+  target.setUint8(at++, rest);
   return at;
 }
 
@@ -177,7 +191,7 @@ function packProperties(properties: PublishProperties): Buffer {
   for (const [name, value] of user) parts.push(Buffer.of(ID_OF.user), text(name), text(value));
   const body = Buffer.concat(parts);
   const length = Buffer.alloc(varIntBytes(body.length));
-  writeVarInt(length, 0, body.length);
+  writeVarInt(viewOf(length), 0, body.length);
   return Buffer.concat([length, body]);
 }
 

@@ -68,6 +68,11 @@ export class RetainedStates {
     if (known !== undefined) known.wasSaid = true;
   }
 
+  /** Says one after the other as long as `take` takes them; the others stay where they are, and may change meanwhile. */
+  say(take: (state: RetainedState) => boolean): void {
+    for (let state = this.next(); state !== undefined && take(state); state = this.next()) this.said(state.topic);
+  }
+
   /** The broker has this value. */
   arrived({ topic, payload }: RetainedState): void {
     const isStillCleared = this.#known.get(topic)?.payload === CLEARED && !this.#changed.has(topic);

@@ -22,22 +22,26 @@ export interface SessionStreamHooks {
 
 type Done = (error?: Error | null) => void;
 
-/** Wraps a connected socket (net, tls, or the stream of a WebSocket). Closing either closes the other, once. */
+/**
+ * Wraps a connected socket of `openBrokerSocket`; what that reads is only lent, and not kept here. Closing either closes the other,
+ * once.
+ */
 export class SessionStream extends Duplex {
   readonly #socket: Duplex;
   readonly #hooks: SessionStreamHooks;
   readonly #filter: AckFilter;
   /** The beginning of a packet of mqtt.js whose rest it has not written yet. */
   #unfinished: Buffer | undefined;
+  /** mqtt.js takes no more for now. */
+  #isFull = false;
+  #isResting = false;
 
   constructor(socket: Duplex, hooks: SessionStreamHooks) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     this.#hooks = hooks;
     this.#filter = new AckFilter({
-      pass: (bytes) => {
-        if (!this.destroyed && !this.push(bytes)) socket.pause();
-      },
+      pass: (bytes) => this.#pass(bytes),
       onAck: (packetId, reasonCode) => hooks.onAck(packetId, reasonCode),
       // mqtt.js would gather it whole in memory before it judged it.
       onOversized: (bytes) => this.destroy(new Error(`a packet of ${bytes} bytes, more than Ferrule takes`)),
@@ -60,8 +64,20 @@ export class SessionStream extends Duplex {
     this.#socket.write(packets, done);
   }
 
+  /** Reads nothing until `goOn`. */
+  rest(): void {
+    this.#isResting = true;
+    this.#socket.pause();
+  }
+
+  goOn(): void {
+    this.#isResting = false;
+    if (!this.#isFull) this.#socket.resume();
+  }
+
   override _read(): void {
-    this.#socket.resume();
+    this.#isFull = false;
+    if (!this.#isResting) this.#socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
@@ -86,6 +102,13 @@ export class SessionStream extends Duplex {
     // The error listener stays: a socket may fail once more while it is being destroyed.
     socket.destroy();
     done(error);
+  }
+
+  /** The socket only lends what it reads. */
+  #pass(lent: Buffer): void {
+    if (this.destroyed || this.push(Buffer.from(lent))) return;
+    this.#isFull = true;
+    this.#socket.pause();
   }
 
   #writeWhole(written: Buffer, done: Done): void {

@@ -63,9 +63,10 @@ export class Spill {
     return this.#written;
   }
 
-  /** Writes what is left, whatever room there is: the end. */
-  rest(): Promise<void> {
-    return this.#write(this.#options.outbox.takeLive());
+  /** Writes what is left, whatever room there is: the end. Without anything left, a disk that was not needed is not opened. */
+  async rest(): Promise<void> {
+    const entries = this.#options.outbox.takeLive();
+    if (entries.length > 0) await this.#write(entries);
   }
 
   async #write(entries: readonly OutboxEntry[]): Promise<void> {

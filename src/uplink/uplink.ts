@@ -10,21 +10,22 @@ import { messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { Presence } from '../core/presence.js';
 import type { MessageQueue } from '../core/queue.js';
-import type { Thread } from '../core/thread.js';
 import { ThreadGroup } from '../core/thread-group.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { AvailabilityUp, DownMessage, Relay, UpMessage } from '../device/message.js';
 import { CAUSES } from '../spool/drops.js';
 import { Spool, type SpoolOptions } from '../spool/spool.js';
 import { BrokerConnection, type ConnectionHooks } from './broker-connection.js';
-import { Delivery, type SpoolSettings } from './delivery.js';
+import { Delivery } from './delivery.js';
 import { DropLog } from './drop-log.js';
+import { Incoming, MAX_INCOMING } from './incoming.js';
 import type { IncomingMessage } from './incoming-message.js';
 import { openSession } from './open-session.js';
 import { costOf, type OutboxEntry } from './outbox-entry.js';
 import { Outgoing, type QueuedMessage } from './outgoing.js';
 import { RetainedStates } from './retained-states.js';
 import type { Session, SessionOptions } from './session.js';
+import type { SpoolSettings } from './spool-settings.js';
 import type { Topics } from './topics.js';
 
 export const UPLINK_ID = 'bridge/mqtt';
@@ -32,8 +33,6 @@ export const UPLINK_ID = 'bridge/mqtt';
 const UPLINK_RANK = 0;
 /** Weight of messages on their way from the groups to the outbox. */
 const INBOX_BYTES = 256 * 1024;
-/** Commands that may wait to be read. */
-const MAX_INCOMING = 1000;
 const RESTART_MS = 1000;
 
 const ONLINE = JSON.stringify({ state: 'online' });
@@ -81,7 +80,7 @@ export class Uplink {
   readonly #options: UplinkOptions;
   readonly #log: Log;
   readonly #inbox: MessageQueue<OutboxEntry>;
-  readonly #incoming: MessageQueue<IncomingMessage>;
+  readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #spool: Spool | undefined;
   readonly #delivery: Delivery;
@@ -94,8 +93,6 @@ export class Uplink {
   #spoolDrops = 0;
   /** The same while the gateway ends, per device: neither broker nor disk has taken them. */
   readonly #lostAtEnd = new Map<string, number>();
-  /** Incoming messages dropped since the queue was last empty. */
-  #missed = 0;
 
   constructor(options: UplinkOptions) {
     const { registry, topics, spool, clock, onDrops } = options;
@@ -103,7 +100,8 @@ export class Uplink {
     this.#log = options.log.child({ group: UPLINK_ID });
     this.#filters.add(topics.bridge.requests);
     this.#inbox = registry.allocate<OutboxEntry>({ capacity: INBOX_BYTES, whenFull: 'reject', weigh: costOf });
-    this.#incoming = registry.allocate({ capacity: MAX_INCOMING, whenFull: 'drop-newest' });
+    const queue = registry.allocate<IncomingMessage>({ capacity: MAX_INCOMING, whenFull: 'drop-newest' });
+    this.#incoming = new Incoming({ log: this.#log, queue, onMessage: options.onMessage });
     this.#outgoing = new Outgoing(topics);
     this.#drops = new DropLog({
       clock,
@@ -126,7 +124,7 @@ export class Uplink {
     this.group = this.#makeGroup();
     this.#connection = this.#makeConnection();
     this.group.add({ label: 'manager', body: (thread) => this.#connection.run(thread) });
-    this.group.add({ label: 'receive', inboxes: [this.#incoming], body: (thread) => this.#receive(thread) });
+    this.group.add({ label: 'receive', inboxes: [queue], body: (thread) => this.#incoming.run(thread) });
     this.group.add({ label: 'send', inboxes: [this.#inbox], body: (thread) => this.#delivery.run(thread) });
     this.group.onCleanup(() => {
       this.#delivery.giveUp();
@@ -220,7 +218,7 @@ export class Uplink {
       },
       onCrash: (thread, error) => this.#onCrash(thread.label, error),
       onClosed: () => registry.remove(this.group),
-      counters: () => ({ ...this.figures }),
+      figures: () => ({ ...this.figures }),
     });
   }
 
@@ -253,9 +251,9 @@ export class Uplink {
         if (!this.#isOnline) delivery.connected(session);
         return delivery.whenIdle(signal);
       },
-      onMessage: (message) => this.#onIncoming(message),
+      onMessage: (message) => this.#incoming.put(message),
       onAck: (packetId, reasonCode) => delivery.ack(packetId, reasonCode),
-      onAcksRead: () => delivery.pump(),
+      onAcksRead: () => delivery.acksRead(),
       onDrain: () => delivery.pump(),
     };
   }
@@ -305,34 +303,6 @@ export class Uplink {
       this.#states.set(topic, state === 'online' ? ONLINE : OFFLINE);
     }
     this.#delivery.pump();
-  }
-
-  async #receive(thread: Thread): Promise<void> {
-    for (;;) {
-      thread.idle();
-      const taken = await this.#incoming.take(thread.abortSignal);
-      if (!taken.ok) return;
-      thread.busy(`taking ${taken.item.topic}`);
-      if (this.#incoming.length === 0) this.#tellMissed();
-      this.#options.onMessage(taken.item);
-    }
-  }
-
-  #onIncoming(message: IncomingMessage): void {
-    const result = this.#incoming.put(message);
-    if (result === 'queued' || result === 'closed') return;
-    this.#missed += 1;
-    if (this.#missed > 1) return;
-    this.#log.error(
-      { thread: 'receive' },
-      `commands are being dropped: ${MAX_INCOMING} wait already; they are counted`,
-    );
-  }
-
-  #tellMissed(): void {
-    if (this.#missed === 0) return;
-    this.#log.warn({ thread: 'receive', dropped: this.#missed }, `${this.#missed} commands were dropped`);
-    this.#missed = 0;
   }
 
   /** What is on the disk is not lost, but neither is it at the broker. */

@@ -58,9 +58,9 @@ export class BenchRig {
     return role;
   }
 
-  /** A mosquitto with a sink that hears `filter`. */
-  async mosquitto(filter: string): Promise<BrokerAndSink> {
-    const broker = await startMosquitto({ config: MOSQUITTO });
+  /** A mosquitto with a sink that hears `filter`; `more` is added to its config. */
+  async mosquitto(filter: string, more = ''): Promise<BrokerAndSink> {
+    const broker = await startMosquitto({ config: `${MOSQUITTO}\n${more}` });
     this.#endings.push(() => broker.kill());
     const sink = this.role<Sink>('sink');
     await sink.ask('connect', { port: broker.port, filter });

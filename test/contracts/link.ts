@@ -79,7 +79,7 @@ export function linkContract(kind: string, makeRig: () => Promise<LinkRig>): voi
 
   contract('a loss is told once, and a write after it answers lost', async (t, rig, { link, losses }) => {
     await rig.unplug();
-    await eventually(() => losses.length > 0, 'the loss', 1000);
+    await eventually(() => losses.length > 0, 'the loss');
     t.is(losses[0]?.trouble, 'hang-up');
     t.true(losses[0]?.detail.includes(link.name.split(' (')[0] ?? ''), losses[0]?.detail);
     t.is(await link.write(Buffer.from('too late')), 'lost');
@@ -100,7 +100,7 @@ export function linkContract(kind: string, makeRig: () => Promise<LinkRig>): voi
   contract('the end of intake takes what was sent before, and nothing after', async (t, rig, { link, bytes }) => {
     link.pause();
     await rig.send(Buffer.from('before'));
-    await link.finishIntake(1000);
+    await link.finishIntake(5000);
     t.is(bytes().toString(), 'before');
     await rig.send(Buffer.from('after'));
     t.is(await link.write(Buffer.from('goodbye')), 'written');
@@ -109,7 +109,7 @@ export function linkContract(kind: string, makeRig: () => Promise<LinkRig>): voi
   });
 
   contract('the end of intake ends also when the link is lost', async (t, rig, { link, losses }) => {
-    const finished = link.finishIntake(1000);
+    const finished = link.finishIntake(5000);
     await rig.unplug();
     await finished;
     await link.close();

@@ -33,7 +33,7 @@ class Rig {
       id,
       clock: this.clock,
       onTransition: (transition) => this.registry.emit({ kind: 'transition', group: id, transition }),
-      counters: () => ({ bytesIn: 3 }),
+      figures: () => ({ bytesIn: 3 }),
     });
     this.registry.add(group, () => 'queued', 1);
     return group;

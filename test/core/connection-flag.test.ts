@@ -34,6 +34,20 @@ test('a new flag is down; raising and clearing it count generations and first de
   t.is(view.generation, 2);
 });
 
+test('a flag that is shared late has its state and its count by then, and both sides count on', (t) => {
+  const flag = new ConnectionFlag();
+  flag.raise();
+  flag.clear();
+  flag.raise();
+  const view = new ConnectionFlag(flag.buffer);
+  t.deepEqual([view.isUp, view.generation], [true, 2]);
+  t.true(view.clear());
+  t.false(flag.isUp);
+  flag.raise();
+  t.deepEqual([view.isUp, view.generation, flag.generation], [true, 3, 3]);
+  t.is(flag.buffer, flag.buffer);
+});
+
 test('a Worker sees the flag that the main thread sets, and the main thread the loss that the Worker reports', async (t) => {
   const flag = new ConnectionFlag();
   const gate = new Int32Array(new SharedArrayBuffer(4));

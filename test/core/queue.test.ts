@@ -340,3 +340,27 @@ test('an empty queue has room whatever its capacity', async (t) => {
   queue.poll();
   t.is(await soFar(room), 'room');
 });
+
+test('a reader is told of every item and of the end, and only the last reader is', (t) => {
+  const told: string[] = [];
+  const queue = queueOf({ capacity: 2 });
+  queue.readBy({ wake: () => told.push('first') });
+  queue.put(1);
+  queue.readBy({ wake: () => told.push('second') });
+  fill(queue, 2, 3);
+  t.is(queue.length, 2, 'the third was rejected: no news');
+  queue.close();
+  queue.close();
+  t.deepEqual(told, ['first', 'second', 'second']);
+});
+
+test('an item is weighed once, when it is put in', (t) => {
+  let weighed = 0;
+  const queue = new MessageQueue<number>({ capacity: 10, whenFull: 'reject', weigh: () => (weighed += 1) });
+  queue.put(1);
+  queue.put(2);
+  t.is(queue.weight, 3);
+  queue.poll();
+  t.is(queue.weight, 2);
+  t.is(weighed, 2);
+});

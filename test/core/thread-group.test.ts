@@ -449,7 +449,7 @@ test('an observer that throws does not keep the threads from being asked to fini
 });
 
 test('the view is a tree of states, threads and counters', async (t) => {
-  const { group, clock } = groupOf({ counters: () => ({ readings: 7 }) });
+  const { group, clock } = groupOf({ figures: () => ({ readings: 7 }) });
   const child = new ThreadGroup({ id: 'scale/peer', clock });
   group.adopt(child);
   group.add(worker('send', []).spec);
@@ -467,4 +467,26 @@ test('the view is a tree of states, threads and counters', async (t) => {
   );
   group.cleanup();
   t.is(view.history.length, 1);
+});
+
+test('overdue names the threads that have been busy for too long, children included, and nobody who waits or has ended', async (t) => {
+  const { group, clock } = groupOf();
+  const child = new ThreadGroup({ id: 'scale/peer', clock });
+  group.adopt(child);
+  group.add(worker('receive', []).spec);
+  child.add(deaf('send', 'writing command 7'));
+  child.add({
+    label: 'manager',
+    async body(thread) {
+      thread.busy('opening');
+    },
+  });
+  group.start();
+  child.start();
+  await clock.advance(1000);
+  t.deepEqual(group.overdue(1000), []);
+  await clock.advance(1);
+  t.deepEqual(group.overdue(1000), [{ group: 'scale/peer', thread: 'send', doing: 'writing command 7', busyMs: 1001 }]);
+  group.cleanup();
+  await clock.settle();
 });

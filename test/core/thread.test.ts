@@ -6,13 +6,7 @@ import { FakeClock } from '../support/fake-clock.js';
 function threadOf(options: { clock?: FakeClock; onFinish?: () => void } = {}) {
   const { clock = new FakeClock(), onFinish } = options;
   const inbox = new MessageQueue<number>({ capacity: 10, whenFull: 'reject' });
-  const thread = new Thread({
-    label: 'send',
-    groupId: 'scale',
-    clock,
-    inboxes: [inbox],
-    ...(onFinish && { onFinish }),
-  });
+  const thread = new Thread({ label: 'send', inboxes: [inbox], ...(onFinish && { onFinish }) }, { id: 'scale', clock });
   return { clock, inbox, thread };
 }
 

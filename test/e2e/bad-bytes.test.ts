@@ -12,6 +12,9 @@ import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
 import { startTrouble } from '../support/trouble-rig.js';
 
 const MIB = 1024 * 1024;
+const FLOOD_MIB = 128;
+/** Garbage that is not collected yet comes and goes; what is held of the flood would be more. */
+const MAX_GROWTH_MIB = 64;
 const BRISK = { first: 100, max: 100 };
 
 async function ptyFor(t: ExecutionContext): Promise<Pty> {
@@ -53,7 +56,7 @@ function pour(socket: net.Socket, bytes: Buffer, times = 1): Promise<void> {
 }
 
 brokerTest(
-  '40 MiB without a newline on TCP and 300 KiB on a pty are one dead letter each, and take no memory',
+  `${FLOOD_MIB} MiB without a newline on TCP and 300 KiB on a pty are one dead letter each, and take no memory`,
   async (t) => {
     const [device, pty] = [await tcpDeviceFor(t), await ptyFor(t)];
     const rig = await startTrouble(t, {
@@ -62,12 +65,12 @@ brokerTest(
     const socket = await device.connection();
     await rig.says('scale', 'online on');
     const before = residentMiB(rig.gateway.pid);
-    await pour(socket, Buffer.alloc(MIB / 4, 'x'), 160);
+    await pour(socket, Buffer.alloc(MIB / 4, 'x'), FLOOD_MIB * 4);
     socket.write('\nfine\n');
     for (let written = 0; written < 300; written += 30) t.is(await pty.write(Buffer.alloc(30 * 1024, 'y')), 'taken');
     await pty.write('\nfine\n');
     for (const [name, filler, total] of [
-      ['cell', '78', 40 * MIB],
+      ['cell', '78', FLOOD_MIB * MIB],
       ['scale', '79', 300 * 1024],
     ] as const) {
       t.deepEqual((await rig.payloads(name, 1)).map(String), ['fine'], `${name} recovers at the next line`);
@@ -81,11 +84,21 @@ brokerTest(
       t.deepEqual([level, msg], ['warn', 'bytes that are no reading (too-long); see dead_letter']);
     }
     const after = residentMiB(rig.gateway.pid);
-    t.log(`VmRSS before ${before} MiB, after 40 MiB without a newline ${after} MiB`);
-    t.true(after - before < 30, `${before} -> ${after} MiB`);
+    t.log(`VmRSS before ${before} MiB, after ${FLOOD_MIB} MiB without a newline ${after} MiB`);
+    t.true(after - before < MAX_GROWTH_MIB, `${before} -> ${after} MiB`);
     await rig.neighbourIsWhole();
   },
 );
+
+/** Once in some thousand megabytes of random bytes there is one, `{}`. */
+function isJsonObject(line: string): boolean {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
 
 brokerTest(
   'a megabyte of random bytes into lines, json-lines and nmea0183 harms nobody; the next good line is a reading',
@@ -104,11 +117,7 @@ brokerTest(
     (await json.connection()).write('\n{"last":1}\n');
     (await gps.connection()).write('\n$GPGLL,4916.45,N,12311.12,W,225444,A*31\r\n');
     const ended = (name: string, last: string): Promise<void> =>
-      eventually(
-        () => rig.readings(name).at(-1)?.payload.toString().includes(last) === true,
-        `the last of ${name}`,
-        10_000,
-      );
+      eventually(() => rig.readings(name).at(-1)?.payload.toString().includes(last) === true, `the last of ${name}`);
     await Promise.all([ended('text', 'last'), ended('json', '{"last":1}'), ended('gps', '49.27')]);
     // Each line as it was: what was cut out as too long would be missing in between.
     const lines = Buffer.concat([garbage, Buffer.from('\nlast\n')])
@@ -122,7 +131,7 @@ brokerTest(
       got.every((line, index) => line === short[index]),
       'byte for byte',
     );
-    t.is(rig.readings('json').length, 1, 'nothing else was JSON');
+    t.is(rig.readings('json').length, short.filter(isJsonObject).length + 1, 'nothing else was JSON');
     for (const name of ['json', 'gps']) {
       const letters = await rig.deadLetters(name, 1);
       for (const { reason, hex } of letters) {
@@ -135,7 +144,7 @@ brokerTest(
     t.deepEqual(crashed, []);
     const after = residentMiB(rig.gateway.pid);
     t.log(`VmRSS before ${before} MiB, after 3 MiB of garbage ${after} MiB`);
-    t.true(after < 120, `${after} MiB`);
+    t.true(after - before < MAX_GROWTH_MIB, `${before} -> ${after} MiB`);
     await rig.neighbourIsWhole();
   },
 );

@@ -84,10 +84,10 @@ async function twinsGiveWay(t: ExecutionContext, kind: BrokerKind): Promise<void
   };
   const twins = ['one', 'two'].map((id) => gatewayFor(t, { config: { gateway: { id }, mqtt, devices: {} } }));
   const said = /another client connected with our client id "twin"|a second client with our id "twin"/;
-  await Promise.all(twins.map((twin) => twin.waitForLog(({ msg }) => said.test(msg), 20_000)));
+  await Promise.all(twins.map((twin) => twin.waitForLog(({ msg }) => said.test(msg))));
   // Both back off by seconds then, with jitter: neither is back at once.
   const isPatient = ({ retry_in_ms }: LogLine): boolean => Number(retry_in_ms) > 1000;
-  await Promise.any(twins.map((twin) => twin.waitForLog(isPatient, 20_000)));
+  await Promise.any(twins.map((twin) => twin.waitForLog(isPatient)));
   const sessions = twins.map(({ log }) => log.filter(({ msg }) => msg.startsWith('connected to the broker')).length);
   t.true(
     sessions.every((count) => count < 40),

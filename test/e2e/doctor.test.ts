@@ -85,7 +85,7 @@ test.serial('with everything wrong each area says what and the way out, soon, an
   const { code, out } = await ferrule(dir, ['doctor']);
   const tookMs = performance.now() - startedAt;
   t.is(code, 1);
-  t.true(tookMs < 10_000, `${tookMs} ms`);
+  t.true(tookMs < 30_000, `${tookMs} ms`);
   const links = area(out, 'links');
   t.is(links.length, 3);
   t.regex(links[0] ?? '', /^FAIL .*gone: no such port \/dev\/ttyUSB99/);

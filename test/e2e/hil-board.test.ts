@@ -4,9 +4,13 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { type Rig, type RigBoard, rig, standardFirmataHex } from 'ferrule/hil';
+import { eventually } from '../support/eventually.js';
 import { fairStopwatch } from '../support/fair-stopwatch.js';
 import { openFiles } from '../support/process-figures.js';
 import { allowForSoak, isSoak, repeats } from '../support/soak.js';
+
+/** On a loaded machine the chip runs slower than real time. */
+const SOON_MS = 20_000;
 
 const UNPLUGS = repeats(5, 50);
 /** The first ones load and warm up. */
@@ -14,7 +18,7 @@ const WARM_UP = 2;
 const UP_WITHIN_MS = 3000;
 const READING_WITHIN_MS = 200;
 const OFFLINE_WITHIN_MS = 1000;
-const MAX_GROWTH_MIB = 25;
+const MAX_GROWTH_MIB = 50;
 const LED_BIT = 1 << 5; // pin 13 is PB5
 
 const boardTest = standardFirmataHex() === undefined ? test.skip : test.serial;
@@ -39,7 +43,7 @@ async function rigFor(t: ExecutionContext): Promise<Rig> {
 /** Sets the LED and waits until the chip shows it. */
 async function setLed(bench: Rig, uno: RigBoard, state: 'on' | 'off'): Promise<void> {
   await bench.publish('uno/set/led', { state });
-  await uno.expectPin(13, state === 'on' ? 'high' : 'low', 1000);
+  await uno.expectPin(13, state === 'on' ? 'high' : 'low', SOON_MS);
 }
 
 boardTest('a board is up in under 3 s, its LED can be set, and its sensor is heard within 200 ms', async (t) => {
@@ -87,21 +91,25 @@ boardTest(
     let before = await figures(bench.pid);
     for (let unplug = 0; unplug < UNPLUGS; unplug += 1) {
       if (unplug === WARM_UP) before = await figures(bench.pid);
-      const pulledAt = performance.now();
+      const pulled = fairStopwatch(process.pid, bench.pid);
       await uno.unplug();
-      await bench.expect('uno/availability', { state: 'offline' }, OFFLINE_WITHIN_MS);
-      offline.push(Math.round(performance.now() - pulledAt));
+      await bench.expect('uno/availability', { state: 'offline' }, SOON_MS);
+      offline.push(pulled());
       const pluggedAt = performance.now();
       await uno.replug();
       await bench.expect('uno/availability', { state: 'online' }, 60_000); // 2 s, unless others have the processors
       online.push(Math.round(performance.now() - pluggedAt));
       await setLed(bench, uno, 'on');
     }
-    const after = await figures(bench.pid);
     t.log(`offline after ${offline.join(', ')} ms; online after ${online.join(', ')} ms`);
+    t.true(Math.max(...offline) < OFFLINE_WITHIN_MS, `offline after ${offline.join(', ')} ms`);
+    let after = await figures(bench.pid);
+    const isAsBefore = async (): Promise<boolean> => {
+      after = await figures(bench.pid);
+      return after.threads <= before.threads && after.files <= before.files;
+    };
+    await eventually(isAsBefore, `no more files and threads than ${JSON.stringify(before)}`);
     t.log('figures before and after', before, after);
-    t.is(after.threads, before.threads);
-    t.true(after.files <= before.files, `${before.files} files, then ${after.files}`);
     t.true(after.mib - before.mib < MAX_GROWTH_MIB, `${before.mib} MiB, then ${after.mib}`);
 
     scale.hush();

@@ -42,7 +42,7 @@ function ready(port: number): Promise<HttpAnswer> {
 }
 
 async function becomesReady(port: number): Promise<void> {
-  await eventually(async () => (await ready(port)).status === 200, 'the gateway to be ready', 10_000);
+  await eventually(async () => (await ready(port)).status === 200, 'the gateway to be ready');
 }
 
 /** Not ready, for a reason that fits; and alive all the same. */
@@ -50,7 +50,6 @@ async function isUnready(t: ExecutionContext, port: number, reason: RegExp): Pro
   await eventually(
     async () => (await ready(port)).status === 503 && reason.test((await ready(port)).body),
     `not ready: ${reason}`,
-    15_000,
   );
   t.log((await ready(port)).body.trim());
   t.is((await ask(port, '/health/live')).status, 200);
@@ -73,7 +72,7 @@ brokerTest('all well, then a device unplugged, then the broker away, then both b
   await scale.close();
   await scaleIs('backing-off');
   t.deepEqual((await ready(port)).json(), { ready: true, degraded: true });
-  t.regex((await ask(port, '/health')).json().reasons[0], /^scale: backing-off: /);
+  t.regex((await ask(port, '/health')).json().reasons[0], /^scale: (?:backing-off|connecting): /); // it tries again and again
   t.is((await ask(port, '/health/live')).status, 200);
 
   await broker.kill();
@@ -127,40 +126,49 @@ test.serial('a decoder that hangs in a Worker degrades its device, and the gatew
     t.deepEqual([live.status, answer.status], [200, 200]);
     return /ferrule_device_crashes_total\{device="scale"\} [1-9]/.test((await ask(port, '/metrics')).body);
   };
-  await eventually(isEnded, 'the end of the Worker', 10_000);
+  await eventually(isEnded, 'the end of the Worker');
   t.log(`asked ${asked} times while it hung, the slowest answer took ${Math.round(slowestMs)} ms`);
-  t.true(asked > 5);
+  t.true(asked > 1);
 });
 
 test.serial(
   'a decoder that hangs inline holds everything up: ferrule healthcheck --live says so, and that it is over',
   async (t) => {
     const device = await deviceFor(t);
+    const over = path.join(folderFor(t), 'over');
     const { port, gateway } = await serve(t, {
       mqtt: EMBEDDED,
-      drivers_dir: driversFor(t, {
-        hangs: '() => ({ decode() { const until = Date.now() + 6000; while (Date.now() < until); return {}; } })',
-      }),
+      drivers_dir: driversFor(t, { hangs: hangsUntil(over) }),
       devices: { scale: { driver: 'hangs', isolation: 'inline', link: `tcp://127.0.0.1:${device.port}` } },
     });
     const check = () => ferrule(gateway.dir, ['healthcheck', '--live', '--wait', '1s']);
     await becomesReady(port);
-    const before = await check();
-    t.deepEqual([before.code, before.out], [0, `live (http://127.0.0.1:${port}/health/live)\n`]);
+    let said = await check();
+    const isLive = async (): Promise<boolean> => {
+      said = await check();
+      return said.code === 0;
+    };
+    await eventually(isLive, 'the gateway to be live');
+    t.is(said.out, `live (http://127.0.0.1:${port}/health/live)\n`);
     (await device.connection()).write('hang\n');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const during = await check();
-    t.deepEqual([during.code, during.err], [1, '']);
-    t.is(during.out, `not live: no answer within 1000 ms (http://127.0.0.1:${port}/health/live)\n`);
-    await eventually(async () => (await check()).code === 0, 'the end of the hang', 15_000);
+    await eventually(async () => !(await isLive()), 'the gateway to hang');
+    t.deepEqual([said.code, said.err], [1, '']);
+    t.is(said.out, `not live: no answer within 1000 ms (http://127.0.0.1:${port}/health/live)\n`);
+    writeFileSync(over, '');
+    await eventually(isLive, 'the end of the hang');
   },
 );
+
+/** A driver that hangs, and the whole gateway with it, until there is a file `over`. */
+function hangsUntil(over: string): string {
+  return `() => ({ decode() { while (!process.getBuiltinModule('node:fs').existsSync(${JSON.stringify(over)})); return {}; } })`;
+}
 
 brokerTest('a gateway that shuts down is not ready, alive, and serves until it has drained', async (t) => {
   const broker = await brokerFor(t);
   const scale = await deviceFor(t);
   const { port, gateway } = await serve(t, {
-    gateway: { id: 'e2e', shutdown_deadline: '4s' },
+    gateway: { id: 'e2e', shutdown_deadline: '20s' },
     mqtt: { url: `mqtt://127.0.0.1:${broker.port}` },
     devices: { scale: { driver: 'lines', link: `tcp://127.0.0.1:${scale.port}` } },
   });
@@ -177,11 +185,11 @@ brokerTest('a gateway that shuts down is not ready, alive, and serves until it h
     );
     gateway.signal('SIGTERM');
     await isUnready(t, port, /the gateway is shutting down/);
-    await gateway.end();
-    t.false(await accepts(port));
   } finally {
     process.kill(broker.pid, 'SIGCONT');
   }
+  await gateway.end();
+  t.false(await accepts(port));
 });
 
 test.serial('an address off loopback without a token is refused with 78; with one, it is asked for', async (t) => {

@@ -26,7 +26,7 @@ async function until(
     families = await scrape(port);
     return holds(families);
   };
-  await eventually(look, what, 10_000);
+  await eventually(look, what);
   return families;
 }
 

@@ -60,7 +60,7 @@ function shown(monitor: GatewayProcess): string[] {
 }
 
 async function watching(monitor: GatewayProcess): Promise<void> {
-  await eventually(() => monitor.stderr.includes('watching'), 'the monitor to watch', 10_000);
+  await eventually(() => monitor.stderr.includes('watching'), 'the monitor to watch');
 }
 
 brokerTest('a monitor shows lines in and a command out while its thread runs, and leaves nothing behind', async (t) => {
@@ -93,7 +93,7 @@ brokerTest('a connection of a listener is watched by its name; --json, and an en
   const socket = net.connect(Number(String(listen).split(':').at(-1)), '127.0.0.1');
   t.teardown(() => socket.destroy());
   await rig.subscriber.says(`${BASE}/cells/peer-1/availability`, { state: 'online' });
-  const monitor = rig.monitor('cells/peer-1', '--json', '--seconds', '3');
+  const monitor = rig.monitor('cells/peer-1', '--json', '--seconds', '5');
   await watching(monitor);
   socket.write('7\n');
   t.like(await monitor.end(), { code: 0, signal: null });
@@ -139,7 +139,7 @@ test.serial('the embedded broker is found by its port, unless the system chooses
   });
   const port = await freePort();
   gatewayFor(t, { config: config(port) });
-  const connection = await scale.connection(10_000);
+  const connection = await scale.connection();
   const monitor = gatewayFor(t, { config: config(port), args: ['monitor', 'scale', '-c', '{config}'] });
   await watching(monitor);
   connection.write('12.5 kg\n');

@@ -55,7 +55,7 @@ async function said(make: (clock: FakeClock) => VirtualScript, turns: number): P
 async function record(t: ExecutionContext, rig: Rig, device: string, act: () => Promise<void>): Promise<string> {
   const file = path.join(rig.dir, `${device}.ndjson`);
   const recorder = rig.start('record', device, '-o', file);
-  await eventually(() => recorder.stderr.includes('recording'), 'the recorder', 10_000);
+  await eventually(() => recorder.stderr.includes('recording'), 'the recorder');
   await act();
   recorder.signal('SIGINT');
   t.like(await recorder.end(), { code: 0, signal: null }, recorder.stderr);
@@ -82,7 +82,7 @@ async function replayed(
     devices[name] = { driver, link: / at (\S+):/.exec(msg)?.[1] };
   }
   const rig = await startRig(t, devices);
-  for (const each of replays) t.like(await each.end(20_000), { code: 0 }, each.stderr);
+  for (const each of replays) t.like(await each.end(), { code: 0 }, each.stderr);
   for (const [name, count] of Object.entries(counts)) await rig.subscriber.count(`${BASE}/${name}`, count);
   rig.gateway.signal('SIGTERM');
   await rig.gateway.end();
@@ -133,7 +133,7 @@ brokerTest('a recorder and a monitor watch one device, both ways in order', asyn
   const rig = await startRig(t, { scale: { driver: 'lines', link: line.link } });
   await rig.subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
   const monitor = rig.start('monitor', 'scale');
-  await eventually(() => monitor.stderr.includes('watching'), 'the monitor to watch', 10_000);
+  await eventually(() => monitor.stderr.includes('watching'), 'the monitor to watch');
   const file = await record(t, rig, 'scale', async () => {
     await rig.subscriber.client.publishAsync(`${BASE}/scale/set`, 'TARE', { qos: 1 });
     await rig.subscriber.count(`${BASE}/scale`, 1);
@@ -195,7 +195,7 @@ brokerTest('a recording goes on when the gateway starts anew, and says that some
     gatewayFor(t, { config: rig.config });
     await rig.subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
     const recorded = (): boolean => readFileSync(path.join(rig.dir, 'scale.ndjson'), 'utf8').includes('restarted');
-    await eventually(recorded, 'the tap to begin anew', 10_000);
+    await eventually(recorded, 'the tap to begin anew');
     line.send('after\n');
     await rig.subscriber.count(`${BASE}/scale`, 2);
   });
@@ -216,8 +216,8 @@ brokerTest('a recording on stdout is clean, ends by its time; a file that is the
   t.teardown(() => line.close());
   const rig = await startRig(t, { scale: { driver: 'lines', link: line.link } });
   await rig.subscriber.says(`${BASE}/scale/availability`, { state: 'online' });
-  const recorder = rig.start('record', 'scale', '-o', '-', '--seconds', '2.5');
-  await eventually(() => recorder.stderr.includes('recording'), 'the recorder', 10_000);
+  const recorder = rig.start('record', 'scale', '-o', '-', '--seconds', '5');
+  await eventually(() => recorder.stderr.includes('recording'), 'the recorder');
   line.send('1\n');
   t.like(await recorder.end(), { code: 0 });
   t.deepEqual(

@@ -127,11 +127,7 @@ brokerTest(
     await late.says(`${BASE}/bridge/state`, { state: 'online' });
     await late.says(`${BASE}/scale/availability`, { state: 'online' });
     await late.count(`${BASE}/bridge/info`, 1);
-    await eventually(
-      () => statesOf(late.last(devices)).every((state) => state === 'online'),
-      'all devices online',
-      3000,
-    );
+    await eventually(() => statesOf(late.last(devices)).every((state) => state === 'online'), 'all devices online');
     for (const topic of ['bridge/state', 'bridge/info', 'bridge/devices', 'scale/availability']) {
       t.true(late.on(`${BASE}/${topic}`)[0]?.retain, `${topic} is retained`);
     }

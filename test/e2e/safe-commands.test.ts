@@ -10,6 +10,7 @@ import type { VirtualLine } from '../../src/hil/virtual-line.js';
 import { openPtyLine } from '../../src/hil/virtual-pty-line.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
+import { faultProxyFor } from '../support/fault-proxy.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import type { Mosquitto } from '../support/mosquitto.js';
 import { startRawBroker } from '../support/raw-broker.js';
@@ -78,7 +79,7 @@ function answers({ subscriber }: Pick<Rig, 'subscriber'>, transaction: string): 
 
 async function answered(rig: Rig, transaction: string, status: string): Promise<Answer> {
   const find = (): Answer | undefined => answers(rig, transaction).find((answer) => answer.status === status);
-  await eventually(() => find() !== undefined, `${status} for ${transaction}`, 10_000);
+  await eventually(() => find() !== undefined, `${status} for ${transaction}`);
   return find() ?? { status, transaction };
 }
 
@@ -131,7 +132,6 @@ test.serial('a QoS 1 command that the broker sends again acts once', async (t) =
         ({ topic, payload }) => topic === `${BASE}/relay/availability` && payload.includes('online'),
       ),
     'the device',
-    10_000,
   );
   const publish = { cmd: 'publish', topic: `${BASE}/relay/set`, qos: 1, retain: false } as const;
   broker.send({ ...publish, payload: 'TOGGLE', messageId: 7, dup: false });
@@ -150,7 +150,7 @@ brokerTest('held commands arrive in order after a replug; one whose message has 
   await relay.unplug();
   await rig.subscriber.says(`${BASE}/relay/availability`, { state: 'offline' });
   for (const value of ['ONE', 'TWO', 'THREE']) await set(rig, value, value);
-  await set(rig, 'LATE', 'LATE', 1);
+  await set(rig, 'LATE', 'LATE', 2);
   t.deepEqual((await answered(rig, 'ONE', 'accepted')).data, { held: true });
   const late = await answered(rig, 'LATE', 'expired');
   t.regex(late.error ?? '', /^not sent/);
@@ -166,13 +166,13 @@ brokerTest(
     const device = await startTcpDevice();
     t.teardown(() => device.close());
     const link = `tcp://127.0.0.1:${device.port}`;
-    const rig = await rigFor(t, { link, driver: 'answers', isolation: 'worker', commands: { timeout: '1500ms' } });
+    const rig = await rigFor(t, { link, driver: 'answers', isolation: 'worker', commands: { timeout: '3s' } });
     const socket = await device.connection();
     await set(rig, 'first', 'a');
     await answered(rig, 'a', 'sent');
     socket.write('21.5\nACK done\n');
     t.deepEqual((await answered(rig, 'a', 'ok')).data, { text: 'ACK done', to: 'first' });
-    await Promise.all([set(rig, 'second', 'b'), set(rig, 'third', 'c', 1), set(rig, 'fourth', 'd')]); // in this order
+    await Promise.all([set(rig, 'second', 'b'), set(rig, 'third', 'c', 2), set(rig, 'fourth', 'd')]); // in this order
     t.regex((await answered(rig, 'b', 'error')).error ?? '', /^sent, but the device did not answer in time/);
     t.regex((await answered(rig, 'c', 'expired')).error ?? '', /^not sent: its time was over/);
     await answered(rig, 'd', 'sent');
@@ -213,33 +213,34 @@ brokerTest(
   'on_uplink_lost reaches the device once the broker is away for so long, and not if it is back in time',
   async (t) => {
     const relay = await relayFor(t);
-    const afterMs = 1500;
-    const rig = await rigFor(t, { link: relay.link, on_uplink_lost: { after: afterMs, write: 'SAFE' } });
-    const { port } = rig.broker;
-    const isBack = async (broker: Mosquitto): Promise<Subscriber> => {
-      const subscriber = await subscriberFor(t, { port: broker.port });
-      await subscriber.says(`${BASE}/bridge/state`, { state: 'online' });
-      return subscriber;
-    };
-    await rig.broker.kill();
-    const second = await brokerFor(t, { port });
-    const again = await isBack(second);
+    const broker = await brokerFor(t);
+    const proxy = await faultProxyFor(t, broker.port);
+    const judge = await subscriberFor(t, { port: broker.port });
+    const states = (): string[] => judge.texts(`${BASE}/bridge/state`);
+    const afterMs = 2000;
+    const gateway = gatewayOn(t, proxy.port, { link: relay.link, on_uplink_lost: { after: afterMs, write: 'SAFE' } });
+    await judge.says(`${BASE}/relay/availability`, { state: 'online' });
+    const before = states().length;
+    await proxy.refuse();
+    await eventually(() => states()[before] === '{"state":"offline"}', 'the last will');
+    await proxy.forward();
+    await judge.says(`${BASE}/bridge/state`, { state: 'online' });
     await new Promise((resolve) => setTimeout(resolve, afterMs + 300)); // nothing is to happen in this time
     t.is(relay.written(), '');
-    await again.close();
 
-    const killedAt = performance.now();
-    await second.kill();
-    await eventually(() => relay.written() !== '', 'the fail-safe bytes', 10_000);
-    const tookMs = performance.now() - killedAt;
+    const cutAt = performance.now();
+    await proxy.refuse();
+    await eventually(() => relay.written() !== '', 'the fail-safe bytes');
+    const tookMs = performance.now() - cutAt;
     t.true(tookMs >= afterMs - 20, `after ${tookMs} ms`);
-    await rig.gateway.waitForLog('on_uplink_lost bytes written');
-    const third = await isBack(await brokerFor(t, { port }));
+    await gateway.waitForLog('on_uplink_lost bytes written');
+    await proxy.forward();
+    await judge.says(`${BASE}/bridge/state`, { state: 'online' });
     t.is(relay.written(), 'SAFE');
     interface Shown {
       readonly counters: Readonly<Record<string, number>>;
     }
-    const shown = (): Shown | undefined => (third.last(`${BASE}/bridge/devices`) as Shown[] | undefined)?.[0];
+    const shown = (): Shown | undefined => (judge.last(`${BASE}/bridge/devices`) as Shown[] | undefined)?.[0];
     await eventually(() => shown()?.counters.uplink_lost_writes === 1, 'the counter on bridge/devices');
   },
 );

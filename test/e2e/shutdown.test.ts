@@ -4,6 +4,7 @@
 // How the test knows what the gateway has read: the sender counts what the system took from it before the signal, and the
 // gateway's last log line on each device counts bytes and readings. What arrived must be exactly those readings, without a gap.
 
+import type net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { openPty } from '../../src/hil/pty.js';
 import { LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
@@ -12,16 +13,22 @@ import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort } from '../support/mosquitto.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
+import { linesOf } from '../support/poured-lines.js';
 import { SEED, seededRandom } from '../support/seeded-random.js';
+import { allowForSoak, repeats } from '../support/soak.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
 
-const FIREHOSE_LINES = 300_000;
-const ROUNDS = 10;
+const BURST_LINES = 5000;
+const ROUNDS = repeats(5, 30);
 const LINES_PER_SECOND = 2000;
 const FAIL_SAFE = 'VALVE CLOSE\r\n';
-/** The default of gateway.shutdown_deadline. */
-const DEADLINE_MS = 8000;
+/** Most of it is waited for a broker, the rest is for the disk. */
+const DEADLINE_MS = 3000;
+/** From the deadline to the end that this process sees, on a machine that others use too. */
+const TOLERANCE_MS = 3000;
+/** Sooner than a third of this is at once. */
+const LONG_MS = 30_000;
 
 interface DeliveryCheck {
   readonly gateway: GatewayProcess;
@@ -37,7 +44,7 @@ async function allDelivered(t: ExecutionContext, check: DeliveryCheck): Promise<
   const { gateway, subscriber, topic, device, takenBefore } = check;
   const { counters } = await gateway.waitForLog(({ group, msg }) => group === device && msg.startsWith('closed:'));
   const { readings, bytesIn } = counters as { readings: number; bytesIn: number };
-  await eventually(() => subscriber.on(topic).length >= readings, `${readings} readings`, 2000).catch(() => {}); // told below
+  await eventually(() => subscriber.on(topic).length >= readings, `${readings} readings`).catch(() => {}); // told below
   const payloads = subscriber.on(topic).map(({ payload }) => payload);
   const perfect = { received: readings, lost: 0, doubled: 0, outOfOrder: 0, damaged: 0, highest: readings - 1 };
   t.deepEqual(tally(payloads, LINE_BYTES), perfect, `${topic}: every reading of the gateway, in order`);
@@ -69,7 +76,7 @@ async function stopInStream(t: ExecutionContext, subscriber: Subscriber, url: st
   const takenBefore = { cell: streams.cell.taken, valve: streams.valve.taken };
   const signalledAt = performance.now();
   gateway.signal('SIGTERM');
-  const end = await gateway.end(DEADLINE_MS);
+  const end = await gateway.end();
   for (const stream of Object.values(streams)) stream.stop();
   t.is(end.code, 0, gateway.log.at(-1)?.msg);
   for (const name of ['cell', 'valve'] as const) {
@@ -84,6 +91,7 @@ async function stopInStream(t: ExecutionContext, subscriber: Subscriber, url: st
 }
 
 brokerTest(`SIGTERM at ${ROUNDS} random moments of a stream: exit 0, every line read is at the broker`, async (t) => {
+  allowForSoak(t);
   t.log(`FERRULE_TEST_SEED=${SEED}`);
   const random = seededRandom(SEED);
   const broker = await brokerFor(t);
@@ -111,20 +119,35 @@ brokerTest('SIGTERM while a peer sends as fast as it can: every line read is at 
   const topic = 'ferrule/e2e/cell';
   const connection = await device.connection();
   await subscriber.says('ferrule/e2e/bridge/state', { state: 'online' });
-  connection.write(Array.from({ length: FIREHOSE_LINES }, (_, n) => numberedLine(n, LINE_BYTES)).join(''));
-  await subscriber.count(topic, 5000);
+  const firehose = sprayTo(connection);
+  await subscriber.count(topic, BURST_LINES);
   const signalledAt = performance.now();
   gateway.signal('SIGTERM');
-  const end = await gateway.end(DEADLINE_MS);
+  const end = await gateway.end();
   t.is(end.code, 0, gateway.log.at(-1)?.msg);
   // What the system still holds for the gateway may be more than it reads in its last moments: the peer is told by a reset.
-  await allDelivered(t, { gateway, subscriber, topic, device: 'cell', takenBefore: 5000 * LINE_BYTES });
+  await allDelivered(t, { gateway, subscriber, topic, device: 'cell', takenBefore: BURST_LINES * LINE_BYTES });
   const tookMs = Math.round(end.at - signalledAt);
   t.log(
-    `${subscriber.on(topic).length} of ${FIREHOSE_LINES} lines read and delivered, exit ${tookMs} ms after SIGTERM`,
+    `${subscriber.on(topic).length} of ${firehose.lines} lines read and delivered, exit ${tookMs} ms after SIGTERM`,
   );
-  t.true(subscriber.on(topic).length < FIREHOSE_LINES, 'the stream was not over');
 });
+
+/** Numbered lines as fast as the socket takes them, until it is closed. */
+function sprayTo(socket: net.Socket): { readonly lines: number } {
+  let lines = 0;
+  const spray = (): void => {
+    while (socket.writable && socket.write(linesOf(lines, lines + BURST_LINES))) lines += BURST_LINES;
+    lines += BURST_LINES; // the last burst waits for room
+  };
+  socket.on('drain', spray);
+  spray();
+  return {
+    get lines() {
+      return lines;
+    },
+  };
+}
 
 /** A gateway whose broker never comes, with one device online. */
 async function brokerlessGateway(t: ExecutionContext, deadlineMs: number) {
@@ -142,20 +165,35 @@ async function brokerlessGateway(t: ExecutionContext, deadlineMs: number) {
 }
 
 test('SIGTERM while the broker is away and readings wait: exit 0 within the deadline, they are kept on the disk', async (t) => {
-  const { gateway, connection } = await brokerlessGateway(t, 1000);
+  const { gateway, connection } = await brokerlessGateway(t, DEADLINE_MS);
   connection.write(Array.from({ length: 100 }, (_, n) => numberedLine(n, LINE_BYTES)).join(''));
   const signalledAt = performance.now();
   gateway.signal('SIGTERM');
   const end = await gateway.end();
   t.is(end.code, 0);
   const tookMs = Math.round(end.at - signalledAt);
-  t.log(`from SIGTERM to exit: ${tookMs} ms, with a deadline of 1000 ms`);
-  t.true(tookMs < 1500);
+  t.log(`from SIGTERM to exit: ${tookMs} ms, with a deadline of ${DEADLINE_MS} ms`);
+  t.true(tookMs < DEADLINE_MS + TOLERANCE_MS, `${tookMs} ms`);
   t.truthy(gateway.log.find(({ msg }) => msg.startsWith('100 messages are kept on the disk')));
 });
 
+test('SIGTERM while it is only starting: an orderly end all the same', async (t) => {
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      mqtt: { url: 'embedded', embedded: { port: 0 } },
+      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, on_shutdown: FAIL_SAFE } },
+    },
+  });
+  await gateway.waitForLog(({ msg }) => msg.endsWith(' starts'));
+  gateway.signal('SIGTERM');
+  t.like(await gateway.end(), { code: 0, signal: null });
+  t.regex(gateway.log.at(-1)?.msg ?? '', /^stopped cleanly/);
+});
+
 test('a second SIGTERM exits at once with 1', async (t) => {
-  const { gateway, connection } = await brokerlessGateway(t, 30_000);
+  const { gateway, connection } = await brokerlessGateway(t, LONG_MS);
   connection.write(numberedLine(0, LINE_BYTES));
   gateway.signal('SIGTERM');
   await gateway.waitForLog('shutting down');
@@ -163,16 +201,16 @@ test('a second SIGTERM exits at once with 1', async (t) => {
   gateway.signal('SIGTERM');
   const end = await gateway.end();
   t.is(end.code, 1);
-  t.true(end.at - signalledAt < 1000);
+  t.true(end.at - signalledAt < LONG_MS / 3, `${end.at - signalledAt} ms`);
   t.regex(gateway.log.at(-1)?.msg ?? '', /SIGTERM again/);
 });
 
 test('SIGTERM while the broker is away and nothing waits: exit 0 at once', async (t) => {
-  const { gateway } = await brokerlessGateway(t, 5000);
+  const { gateway } = await brokerlessGateway(t, LONG_MS);
   const signalledAt = performance.now();
   gateway.signal('SIGTERM');
   const end = await gateway.end();
   t.is(end.code, 0, gateway.log.at(-1)?.msg);
   t.log(`from SIGTERM to exit: ${Math.round(end.at - signalledAt)} ms`);
-  t.true(end.at - signalledAt < 1000);
+  t.true(end.at - signalledAt < LONG_MS / 3, `${end.at - signalledAt} ms`);
 });

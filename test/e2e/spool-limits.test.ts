@@ -7,13 +7,13 @@ import { brokerFor, brokerTest, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { judgedBrokerFor } from '../support/lasting-judge.js';
 import { linesOf, pour, tallyOf } from '../support/poured-lines.js';
-import { droppedOf, folderFor, spoolGatewayFor } from '../support/spool-gateway.js';
+import { droppedOf, folderFor, spoolGatewayFor, spoolRests } from '../support/spool-gateway.js';
 
 const BASE = 'ferrule/e2e';
 const CELL = `${BASE}/cell`;
 const WRITE_MS = 200;
-/** For what was sent to be written, also on a machine under load. */
-const SLACK_MS = 500;
+/** Enough for a broker to start and be found on a machine under load. */
+const MAX_AGE_MS = 6000;
 const WITHIN_MS = 30_000;
 const LONG_LINE_BYTES = 1024;
 
@@ -106,13 +106,13 @@ brokerTest('when_full: reject: a TCP device waits while the spool is full, and n
 brokerTest('what is older than max_age is not sent, but counted to its device', async (t) => {
   const broker = await judgedBrokerFor(t);
   await broker.kill();
-  const rig = await spoolGatewayFor(t, { port: broker.port, spool: { max_age: 3000, write_interval: WRITE_MS } });
+  const rig = await spoolGatewayFor(t, { port: broker.port, spool: { max_age: MAX_AGE_MS, write_interval: WRITE_MS } });
   await rig.start();
   const socket = await rig.device.connection();
   socket.write(linesOf(0, 100));
-  await pause(4000);
+  await pause(MAX_AGE_MS + WRITE_MS);
   socket.write(linesOf(100, 150));
-  await pause(WRITE_MS + SLACK_MS);
+  await spoolRests(path.join(rig.dataDir, 'spool'), 2 * WRITE_MS);
   await broker.start();
   await broker.judge.count(CELL, 50);
   const { received, lost } = tallyOf(broker.judge.on(CELL));

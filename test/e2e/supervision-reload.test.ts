@@ -49,7 +49,7 @@ async function startRig(t: ExecutionContext, devices: object): Promise<Rig> {
       writeFileSync(path.join(gateway.dir, 'ferrule.yaml'), text);
       gateway.signal('SIGHUP');
       const find = (): LogLine | undefined => gateway.log.slice(before).find(({ msg }) => msg.includes(word));
-      await eventually(() => find() !== undefined, `a log line "${word}"`, 10_000);
+      await eventually(() => find() !== undefined, `a log line "${word}"`);
       return find() as LogLine; // it was there just now
     },
   };

@@ -139,7 +139,7 @@ function pause(ms: number): Promise<void> {
 }
 
 for (const order of ['live-first', 'in-order'] as const) {
-  const kills = repeats(3, 20);
+  const kills = repeats(2, 20);
   brokerTest(
     `a broker killed ${kills} times in 200 lines/s, ${order}: nothing lost at QoS 1, order kept`,
     async (t) => {
@@ -162,10 +162,11 @@ for (const order of ['live-first', 'in-order'] as const) {
     const mqtt = { url: `mqtt://127.0.0.1:${proxy.port}`, keepalive: KEEPALIVE_MS };
     const rig = await rigFor(t, judge, mqtt, order);
     const lossesSaid = (): number => rig.gateway.log.filter(({ msg }) => msg.includes('did not answer a ping')).length;
-    for (let cut = 1; cut <= cuts; cut += 1) {
+    for (let cut = 0; cut < cuts; cut += 1) {
       await pause(BETWEEN_MS);
+      const before = lossesSaid();
       proxy.hold();
-      await eventually(() => lossesSaid() === cut, 'the loss by keepalive', 5 * KEEPALIVE_MS);
+      await eventually(() => lossesSaid() > before, 'the loss by keepalive');
       await pause(AWAY_MS);
       const heard = judge.all.length;
       await proxy.forward();
@@ -189,7 +190,8 @@ brokerTest('a network that resets connections loses nothing either, and the log 
     await eventually(() => proxy.accepted > accepted, 'the next connection');
   }
   await nothingLost(t, judge, rig, 'in-order', cuts);
-  t.true(rig.gateway.log.some(({ msg }) => /connection broke.*ECONNRESET|it broke the connection/.test(msg)));
+  const broke = /connection broke.*ECONNRESET|it broke the connection/;
+  t.truthy(await rig.gateway.waitForLog(({ msg }) => broke.test(msg)));
 });
 
 brokerTest(
@@ -221,19 +223,16 @@ brokerTest(
     const flood = floodTo(connection);
     t.teardown(() => flood.stop());
 
-    await eventually(() => flood.isStalled(500), 'the writes of the TCP device to stall', 20_000);
-    await eventually(async () => (await droppedOf(judge, 'scale')) > 0, 'the drops of the serial line', 20_000);
+    await eventually(() => flood.isStalled(500), 'the writes of the TCP device to stall');
+    await eventually(async () => (await droppedOf(judge, 'scale')) > 0, 'the drops of the serial line');
     const rss = residentMiB(gateway.pid);
     t.true(rss < before + 64, `${before} MiB before, ${rss} MiB under pressure`);
     t.is(await droppedOf(judge, 'cell'), 0, 'a device that can wait loses nothing');
-    t.true(
-      gateway.log.some(({ group, level }) => group === 'scale' && level === 'warn'),
-      'the log says so',
-    );
+    await gateway.waitForLog(({ group, level }) => group === 'scale' && level === 'warn');
 
     const from = performance.now();
     await judge.client.publishAsync(`${BASE}/scale/set`, 'TARE', { qos: 1 });
-    await eventually(() => Buffer.concat(written).toString() === 'TARE\n', 'the command on the line', 10_000);
+    await eventually(() => Buffer.concat(written).toString() === 'TARE\n', 'the command on the line');
     t.log(
       `command down after ${Math.round(performance.now() - from)} ms; ${before} -> ${rss} MiB; TCP device stalled at ${flood.taken()} bytes`,
     );

@@ -146,3 +146,12 @@ test('an accepted connection never comes back: nothing is held for it', async (t
   t.deepEqual(rig.relay.statuses(set), ['error']);
   await rig.end();
 });
+
+test('the first command of all that comes while the device closes is refused, not held for nobody', async (t) => {
+  const rig = await offline();
+  rig.device.group.close('test');
+  const late = deliver(rig, 'late');
+  t.deepEqual(rig.relay.statuses(late), ['error']);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});

@@ -176,3 +176,29 @@ test('a send thread that crashes is restarted with what it held, and its command
   t.true((await rig.end()).ended);
   t.deepEqual(rig.closes, [1, 1]);
 });
+
+test('readings go up while a command waits for its device, and a command goes down while readings wait for room', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const stuck = command();
+  rig.device.deliver(stuck);
+  rig.far.send(Buffer.from('1\n'));
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, ['1']);
+  rig.far.release();
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(stuck.transaction), ['accepted', 'sent', 'ok']);
+
+  rig.relay.fill();
+  rig.far.send(Buffer.from('2\n'));
+  await rig.settle();
+  const free = command();
+  rig.device.deliver(free);
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(free.transaction), ['accepted', 'sent', 'ok']);
+  rig.relay.empty();
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, ['1', '2']);
+  await rig.end();
+});

@@ -98,7 +98,7 @@ test('connections beyond the limit are closed at once; where one ends there is r
 });
 
 test('a connection on which nothing moves is closed', async (t) => {
-  const { port } = await serverFor(t, { stalledMs: 50 });
+  const { port } = await serverFor(t, { stalledMs: 1000 });
   const [silent, half] = await Promise.all([socketTo(t, port), socketTo(t, port)]);
   half.write('GET /health HTTP/1.1\r\n');
   await Promise.all([closeOf(silent), closeOf(half)]);

@@ -5,8 +5,9 @@ import { type GatewayProcess, type GatewayStart, startGateway } from './gateway-
 import { type Mosquitto, skipWithoutMosquitto, startMosquitto } from './mosquitto.js';
 import { type Subscriber, type SubscriberOptions, subscribe } from './subscriber.js';
 
-// By default mosquitto drops what a subscriber is more than 1000 messages behind with: its limit, not ours.
-const PATIENT = 'allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0';
+// By default mosquitto drops what a subscriber is more than 1000 messages behind with, and holds small packets back for up to
+// 40 ms (Nagle's algorithm): its limits, not ours.
+const PATIENT = 'allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true';
 
 export interface BrokerOptions {
   readonly port?: number;

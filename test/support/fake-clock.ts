@@ -68,9 +68,9 @@ export class FakeClock implements Clock {
     this.#elapsed = target;
   }
 
-  /** Lets every promise that can go on do so, without moving time. */
+  /** Lets every promise that can go on do so, without moving time; and what was put off to the end of a turn. */
   settle(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
+    return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   }
 
   /** The timer due first, up to `target`; of those due together the one set first. */

@@ -2,6 +2,7 @@
 // lost when told to. What it reports comes in a microtask, as from a socket: never from within a call of ours.
 
 import type { IPublishPacket } from 'mqtt';
+import type { Clock } from '../../src/core/clock.js';
 import type {
   RefusedFilter,
   Session,
@@ -26,6 +27,8 @@ export interface FakeSessionOptions {
   /** Topics that the broker refuses, reason code 135. */
   refusedTopics?: readonly string[];
   receiveMaximum?: number;
+  /** After `rest` acknowledgements are reported a millisecond later, as in life. */
+  rests?: boolean;
   notes?: readonly string[];
 }
 
@@ -37,19 +40,27 @@ export class FakeSession implements Session {
   readonly behaviour: FakeSessionOptions;
   /** Everything published, in order. */
   readonly published: IPublishPacket[] = [];
+  /** How often packets were written. */
+  writes = 0;
+  /** How often it was told to read nothing for a while. */
+  rests = 0;
   /** Filters subscribed now. */
   readonly filters = new Set<string>();
   /** How it ended, once it has. */
   ended: 'disconnect' | 'destroyed' | 'lost' | undefined;
   isLost = false;
   readonly #hooks: SessionHooks;
+  readonly #clock: Clock;
+  /** Acknowledgements that wait for the end of a rest. */
+  #unread: number | undefined;
   readonly #whenLost: (() => void)[] = [];
   #unacknowledged: IPublishPacket[] = [];
   #stalledBytes = 0;
   #dones: (() => void)[] = [];
 
-  constructor(hooks: SessionHooks, behaviour: FakeSessionOptions = {}) {
+  constructor(hooks: SessionHooks, behaviour: FakeSessionOptions, clock: Clock) {
     this.#hooks = hooks;
+    this.#clock = clock;
     this.behaviour = behaviour;
     this.notes = behaviour.notes ?? [];
     const { receiveMaximum = 65_535 } = behaviour;
@@ -79,6 +90,7 @@ export class FakeSession implements Session {
   writePackets(packets: Buffer, done: () => void): void {
     const publishes = parsePublishes(Buffer.from(packets), this.protocolVersion);
     this.published.push(...publishes);
+    this.writes += 1;
     this.#unacknowledged.push(...publishes.filter(({ qos }) => qos > 0));
     this.#dones.push(done);
     if (this.behaviour.isStalled) this.#stalledBytes += packets.length;
@@ -93,6 +105,11 @@ export class FakeSession implements Session {
 
   /** Acknowledges the oldest `count` messages. */
   ack(count: number): void {
+    if (this.isLost) return;
+    if (this.#unread !== undefined) {
+      this.#unread += count;
+      return;
+    }
     for (const { messageId = 0, topic } of this.#unacknowledged.splice(0, count)) {
       this.#hooks.onAck(messageId, this.behaviour.refusedTopics?.includes(topic) ? 135 : 0);
     }
@@ -119,6 +136,17 @@ export class FakeSession implements Session {
   async unsubscribe(filters: readonly string[]): Promise<'done' | 'lost'> {
     for (const filter of filters) this.filters.delete(filter);
     return this.isLost ? 'lost' : 'done';
+  }
+
+  rest(): void {
+    this.rests += 1;
+    if (!this.behaviour.rests || this.#unread !== undefined) return;
+    this.#unread = 0;
+    this.#clock.after(1, () => {
+      const count = this.#unread ?? 0;
+      this.#unread = undefined;
+      if (count > 0) this.ack(count);
+    });
   }
 
   async end(): Promise<void> {

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS } from './eventually.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const WITHIN_MS = 10_000;
 /** What a failed wait shows of the log. */
 const SHOWN_LINES = 15;
 
@@ -109,7 +109,7 @@ class RunningGateway implements GatewayProcess {
     return this.#child.pid ?? 0;
   }
 
-  waitForLog(fits: string | ((line: LogLine) => boolean), withinMs = WITHIN_MS): Promise<LogLine> {
+  waitForLog(fits: string | ((line: LogLine) => boolean), withinMs = PATIENCE_MS): Promise<LogLine> {
     const test = typeof fits === 'string' ? (line: LogLine): boolean => line.msg.includes(fits) : fits;
     const there = this.log.find(test);
     if (there) return Promise.resolve(there);
@@ -125,7 +125,7 @@ class RunningGateway implements GatewayProcess {
     this.#child.kill(signal);
   }
 
-  end(withinMs = WITHIN_MS): Promise<ProcessEnd> {
+  end(withinMs = PATIENCE_MS): Promise<ProcessEnd> {
     return this.#within(this.exited, 'the end of the gateway', withinMs);
   }
 

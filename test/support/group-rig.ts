@@ -90,22 +90,21 @@ export function groupRig(options: GroupRigOptions = {}): GroupRig {
   const closes: number[] = [];
   const counted = countCloses(memory.opener, closes);
   const { driver = echoDriver, framing = lineFraming(), address, intensity, onEnded } = options;
-  const device = new CommsThreadGroup({
-    id,
+  const kind = {
     clock,
     log,
     registry,
     relay,
     plan: { driverName: 'test', driverDirs: [], driver, options: undefined, framing, ...options.plan },
     settings: { ...SETTINGS, ...options.settings },
-    opener: options.opener?.(counted) ?? counted,
     ...(reopens !== undefined && { reopens }),
     ...(address !== undefined && { address }),
     ...(intensity && { intensity }),
     absence: new UplinkAbsence(clock, options.uplink ?? new Presence(true)),
     ...(onEnded && { onEnded }),
     ...(options.whileCritical && { whileCritical: options.whileCritical }),
-  });
+  };
+  const device = new CommsThreadGroup(kind, { id, opener: options.opener?.(counted) ?? counted });
   device.start();
   return {
     device,

@@ -17,14 +17,14 @@ export interface HttpAsk {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Asks; rejects where there is no answer within 5 s. */
+/** Asks; rejects where there is no answer within 20 s. */
 export function ask(
   port: number,
   path: string,
   { method = 'GET', token, headers = {} }: HttpAsk = {},
 ): Promise<HttpAnswer> {
   const sent = { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
-  const signal = AbortSignal.timeout(5000);
+  const signal = AbortSignal.timeout(20_000);
   return new Promise((resolve, reject) => {
     const sending = request({ host: '127.0.0.1', port, path, method, headers: sent, agent: false, signal });
     sending.on('error', reject).on('response', (response) => {

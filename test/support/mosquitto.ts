@@ -26,7 +26,7 @@ export interface MosquittoOptions {
 
 // Debian puts it into /usr/sbin, which is not in everybody's PATH.
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`;
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 30_000;
 
 /** Whether there is a mosquitto to start. With CI=true its absence is a failure, not a reason to skip. */
 export const hasMosquitto = spawnSync('mosquitto', ['-h'], { env: { ...process.env, PATH } }).error === undefined;
@@ -67,16 +67,27 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   return { port, pid: child.pid ?? 0, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
 
-/** A port that nobody listens on right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+// Below the ports that the system itself gives to outgoing connections and to `listen(0)`: so nobody else is given one between
+// its being found free and its being used, or while the broker on it is down. Each test process has a stretch of its own.
+const FIRST_PORT = 20_000;
+const STRETCH = 128;
+const STRETCHES = 90;
+let asked = process.pid; // also where two processes share a stretch they begin at different places
+
+/** A port that nobody listens on right now, and that the system gives to nobody. */
+export async function freePort(): Promise<number> {
+  for (let tried = 0; tried < STRETCH; tried += 1) {
+    const port = FIRST_PORT + (process.pid % STRETCHES) * STRETCH + (asked++ % STRETCH);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port of the ${STRETCH} from ${FIRST_PORT + (process.pid % STRETCHES) * STRETCH}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

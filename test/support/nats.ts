@@ -9,7 +9,7 @@ import type { ExecutionContext } from 'ava';
 import { type BrokerServer, runServer, SERVER_PATH } from './broker-server.js';
 import { freePort } from './mosquitto.js';
 
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 30_000;
 
 /** Why a test that needs NATS skips, or `undefined` where it must run: with CI=true its absence is a failure. */
 export const skipWithoutNats =

@@ -4,7 +4,7 @@
 import { closeSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import koffi from 'koffi';
-import { eventually } from './eventually.js';
+import { eventually, PATIENCE_MS } from './eventually.js';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
@@ -50,7 +50,7 @@ export function listenForNotify(t: ExecutionContext, address: string): NotifyLis
     address,
     heard,
     count: (key) => having(key).length,
-    async waitFor(key, withinMs = 10_000) {
+    async waitFor(key, withinMs = PATIENCE_MS) {
       await eventually(() => having(key).length > 0, `${key} on ${address}`, withinMs);
       return having(key).at(-1) as Notification; // there is one, just seen
     },

@@ -20,7 +20,7 @@ const KINDS = {
 } as const;
 /** More connections than a backlog of one holds. */
 const FILL_LIMIT = 16;
-const NO_ANSWER_MS = 300;
+const NO_ANSWER_MS = 500;
 
 export interface PeerProcess {
   /** The port that it listens on, or called from. */
@@ -69,7 +69,8 @@ function isAnswered(t: ExecutionContext, port: number): Promise<boolean> {
     const socket = net.connect(port, '127.0.0.1');
     t.teardown(() => void socket.destroy());
     socket.on('error', () => {});
-    const timer = setTimeout(() => resolve(false), NO_ANSWER_MS);
+    // After a look at the sockets: an answer may have come while this process had no processor.
+    const timer = setTimeout(() => setImmediate(() => resolve(false)), NO_ANSWER_MS);
     socket.once('connect', () => {
       clearTimeout(timer);
       resolve(true);

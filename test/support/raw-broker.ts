@@ -56,7 +56,7 @@ export async function startRawBroker(): Promise<RawBroker> {
     acknowledged,
     subscribed,
     send,
-    subscription: (filter) => eventually(() => subscribed.includes(filter), `a subscription to ${filter}`, 10_000),
+    subscription: (filter) => eventually(() => subscribed.includes(filter), `a subscription to ${filter}`),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -99,7 +99,7 @@ export function sessionDriverRig(
 
 /** Waits for what a session brings about in its own time. */
 export async function until(condition: () => boolean): Promise<void> {
-  await eventually(condition, 'the session has done it', 10_000);
+  await eventually(condition, 'the session has done it');
 }
 
 function news<T>(): [Promise<T>, (value: T) => void] {

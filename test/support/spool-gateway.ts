@@ -7,9 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { gatewayFor } from './e2e-test.js';
+import { eventually } from './eventually.js';
 import type { GatewayProcess } from './gateway-process.js';
 import type { Subscriber } from './subscriber.js';
 import { startTcpDevice, type TcpDevice } from './tcp-device.js';
+
+const LOOK_EVERY_MS = 250;
+const REPLAYED_WITHIN_MS = 60_000;
 
 export interface SpoolGatewayOptions {
   readonly port: number;
@@ -67,6 +71,48 @@ export async function folderBytes(folder: string): Promise<number> {
     ),
   );
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** Waits until the spool in `folder` has been written to `count` times more: what was said before the first of them is in it. */
+export async function spoolWrites(folder: string, count: number): Promise<void> {
+  let [bytes, writes] = [await folderBytes(folder), 0];
+  const isEnough = async (): Promise<boolean> => {
+    const now = await folderBytes(folder);
+    if (now !== bytes) writes += 1;
+    bytes = now;
+    return writes >= count;
+  };
+  await eventually(isEnough, `${count} writes to the spool`);
+}
+
+/** Waits until nothing has been written to the spool in `folder` for so long. */
+export async function spoolRests(folder: string, ms: number): Promise<void> {
+  const isAtRest = async (): Promise<boolean> => {
+    const bytes = await folderBytes(folder);
+    await pause(ms);
+    return (await folderBytes(folder)) === bytes;
+  };
+  await eventually(isAtRest, 'the spool to be at rest');
+}
+
+/** Waits until a gateway that had something on disk says that nothing is left of it, and nothing comes from the device any more. */
+export async function whenReplayed(judge: Subscriber): Promise<void> {
+  const answers = 'ferrule/e2e/bridge/response/health_check';
+  const before = judge.on(answers).length;
+  const isOver = async (): Promise<boolean> => {
+    const heard = judge.on('ferrule/e2e/cell').length;
+    await judge.client.publishAsync('ferrule/e2e/bridge/request/health_check', '{}', { qos: 1 });
+    await pause(LOOK_EVERY_MS);
+    if (judge.on(answers).length === before) return false; // it is not there yet
+    const { data } = judge.last(answers) as { data: { spool?: { state: string; messages: number } } };
+    const isEmpty = data.spool?.state === 'disk' && data.spool.messages === 0; // it is `idle` until it has been opened
+    return isEmpty && heard > 0 && judge.on('ferrule/e2e/cell').length === heard;
+  };
+  await eventually(isOver, 'the end of the replay', REPLAYED_WITHIN_MS);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Messages of the device that the gateway says it has dropped. */

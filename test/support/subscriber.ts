@@ -2,9 +2,7 @@
 // arrival.
 
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
-import { eventually } from './eventually.js';
-
-const WITHIN_MS = 10_000;
+import { eventually, PATIENCE_MS } from './eventually.js';
 
 /** One message as it arrived. */
 export interface Received {
@@ -74,12 +72,12 @@ export class Subscriber {
   }
 
   /** Waits until `count` messages have come on a topic. */
-  count(topic: string, count: number, withinMs = WITHIN_MS): Promise<void> {
+  count(topic: string, count: number, withinMs = PATIENCE_MS): Promise<void> {
     return eventually(() => this.on(topic).length >= count, `${count} messages on ${topic}`, withinMs);
   }
 
   /** Waits until the last message on a topic is this JSON. */
-  async says(topic: string, expected: unknown, withinMs = WITHIN_MS): Promise<void> {
+  async says(topic: string, expected: unknown, withinMs = PATIENCE_MS): Promise<void> {
     const wanted = JSON.stringify(expected);
     await eventually(() => this.texts(topic).at(-1) === wanted, `${wanted} on ${topic}`, withinMs);
   }

@@ -120,7 +120,7 @@ export class UplinkRig {
     if (broker === 'away' || broker === 'hangs')
       throw new SessionError('refused', 'broker broker:1883: connection refused');
     if (broker instanceof SessionError) throw broker;
-    const session = new FakeSession(hooks, broker);
+    const session = new FakeSession(hooks, broker, this.clock);
     this.sessions.push(session);
     return session;
   };

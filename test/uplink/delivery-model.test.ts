@@ -8,16 +8,16 @@ import { sleep } from '../../src/core/clock.js';
 import { MemoryStore } from '../../src/spool/memory-store.js';
 import type { SpoolOptions } from '../../src/spool/spool.js';
 import type { BlockRef, Store, StoredBlock } from '../../src/spool/store.js';
-import type { SpoolSettings } from '../../src/uplink/delivery.js';
+import type { SpoolSettings } from '../../src/uplink/spool-settings.js';
 import type { FakeSession } from '../support/fake-session.js';
 import { type Meets, UplinkRig } from '../support/uplink-rig.js';
 
 const DEVICES = ['scale', 'cell'] as const;
 const READING_BYTES = 2048;
 const MAX_AWAY_MS = 2500;
-/** Long enough for whatever waits: backoff, write_interval, replay. */
 /** Most messages on their way at once. */
 const WINDOW = 256;
+/** Long enough for whatever waits: backoff, write_interval, the opening of the disk. */
 const LONG_MS = 30_000;
 const TURNS = 100;
 
@@ -158,7 +158,7 @@ class World {
       case 'lose':
         return isOnline ? rig.lose('away') : undefined;
       case 'come back':
-        if (!isOnline) await rig.comeBack({ holdsAcks: true, receiveMaximum: action.receiveMaximum });
+        if (!isOnline) await rig.comeBack({ holdsAcks: true, rests: true, receiveMaximum: action.receiveMaximum });
         return;
       case 'end':
       case 'crash':
@@ -173,7 +173,8 @@ class World {
   async settle(): Promise<void> {
     const { rig } = this;
     if (rig.uplink.isOnline) await rig.lose('away');
-    await rig.comeBack();
+    await rig.comeBack({ rests: true });
+    await rig.clock.advance(LONG_MS); // until the spool has been opened nothing seems to be in it
     for (let turn = 0; turn < TURNS && this.#isBusy; turn += 1) await rig.clock.advance(LONG_MS);
     await rig.clock.advance(LONG_MS);
   }

@@ -2,6 +2,7 @@
 
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { MemoryStore } from '../../src/spool/memory-store.js';
 import { StoreError } from '../../src/spool/store-error.js';
 import { UplinkRig } from '../support/uplink-rig.js';
 
@@ -202,6 +203,38 @@ test('with spool.mode: off readings are not kept while the broker is away, but c
   t.is(rig.session.on('base/scale/response').length, 1);
 });
 
+/** All that goes on by itself, in this turn of the event loop. */
+async function withinTurn(): Promise<void> {
+  for (let n = 0; n < 100; n += 1) await Promise.resolve();
+}
+
+test('readings that come up in one turn of the event loop leave at its end, in one write', async (t) => {
+  const rig = await UplinkRig.start(t);
+  const { writes } = rig.session;
+  for (const device of ['scale', 'cell', 'scale']) {
+    rig.read(device, device);
+    await withinTurn();
+  }
+  t.is(rig.session.writes, writes);
+  await rig.clock.settle();
+  t.is(rig.session.writes, writes + 1);
+  t.deepEqual([rig.session.on('base/scale'), rig.session.on('base/cell')], [['scale', 'scale'], ['cell']]);
+});
+
+test('answers to a command leave at the end of the turn: its bytes go to the device first', async (t) => {
+  const rig = await UplinkRig.start(t);
+  const { writes } = rig.session;
+  for (const status of ['accepted', 'sent', 'ok'] as const) {
+    rig.uplink.relay.offer({ kind: 'response', device: 'scale', status, transaction: 't' });
+    await withinTurn();
+  }
+  t.is(rig.session.writes, writes);
+  await rig.clock.settle();
+  t.is(rig.session.writes, writes + 1);
+  const answers = rig.session.on('base/scale/response').map((text) => JSON.parse(text).status);
+  t.deepEqual(answers, ['accepted', 'sent', 'ok']);
+});
+
 test('with a slow broker the devices are told to wait, and told when there is room', async (t) => {
   const rig = await UplinkRig.start(t);
   rig.session.behaviour.holdsAcks = true;
@@ -301,6 +334,22 @@ test('a shutdown with a broker that acknowledges nothing leaves everything on th
   t.true((await report).clean);
   t.deepEqual(rig.uplink.leftovers(), new Map());
   t.truthy(rig.log.find(`${taken} messages are kept on the disk`));
+});
+
+test('a shutdown that leaves nothing opens no spool', async (t) => {
+  let opened = 0;
+  const openStore = async (): Promise<MemoryStore> => {
+    opened += 1;
+    return new MemoryStore();
+  };
+  const rig = await UplinkRig.start(t, {}, { spool: { openStore } });
+  rig.read('scale', '1');
+  await rig.clock.settle();
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(8000);
+  t.true((await report).clean);
+  t.deepEqual(rig.session.on('base/scale'), ['1']);
+  t.is(opened, 0);
 });
 
 test('a shutdown with a broker that is slow does not keep devices waiting: they get rid of what they have in time', async (t) => {

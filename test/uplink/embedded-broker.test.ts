@@ -15,7 +15,8 @@ test('the embedded broker takes sessions, and closing it loses them', async (t) 
   other.end(true);
   await broker.close();
   await broker.close();
-  t.is((await rig.lost).trouble, 'closed-silently');
+  const { trouble } = await rig.lost;
+  t.true(['closed-silently', 'connection-lost'].includes(trouble), trouble); // with a reset, where our last bytes were unread
 });
 
 test('the embedded broker does not speak MQTT 5, and the error says what to set', async (t) => {

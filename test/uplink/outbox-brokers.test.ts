@@ -57,7 +57,7 @@ async function relay(t: ExecutionContext, options: SessionOptions, port: number)
   fill(outbox, 0, COUNT);
   const rig = await openRig(options, outbox);
   await watcher.until(COUNT);
-  t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
+  t.is(await outbox.whenIdle(AbortSignal.timeout(30_000)), 'idle');
   t.deepEqual(
     watcher.received,
     Array.from({ length: COUNT }, (_, i) => i),
@@ -96,7 +96,7 @@ for (const version of [4, 5] as const) {
       fill(outbox, 0, 1000);
       outbox.pump(rig.session);
       t.is(outbox.unacknowledged, version === 5 ? 20 : 256);
-      t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
+      t.is(await outbox.whenIdle(AbortSignal.timeout(30_000)), 'idle');
       await rig.session.end();
     },
   );
@@ -122,7 +122,7 @@ for (const version of [4, 5] as const) {
       t.teardown(() => late.client.endAsync(true));
       const again = await openRig(sessionOptions(second.port, { version }), outbox);
       await late.until(left);
-      t.is(await outbox.whenIdle(AbortSignal.timeout(5000)), 'idle');
+      t.is(await outbox.whenIdle(AbortSignal.timeout(30_000)), 'idle');
       t.deepEqual(
         late.received,
         Array.from({ length: left }, (_, i) => COUNT - left + i),

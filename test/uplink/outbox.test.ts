@@ -313,3 +313,27 @@ test('what is worth telling in one session only is owed to nobody at the end', (
   t.is(outbox.unacknowledged, 1);
   t.deepEqual(outbox.leftovers(), new Map([['a', 2]]), 'the answer');
 });
+
+test('a broker that is slower than the devices costs no new memory per write', (t) => {
+  const outbox = new Outbox();
+  const memory = new Set<ArrayBufferLike>();
+  const dones: (() => void)[] = [];
+  const writer = {
+    protocolVersion: 5 as const,
+    maximumPacketSize: Number.POSITIVE_INFINITY,
+    buffered: 0,
+    writePackets(packets: Buffer, done: () => void): void {
+      memory.add(packets.buffer);
+      this.buffered += packets.length;
+      dones.push(done);
+    },
+  };
+  for (let chunk = 0; chunk < 50; chunk++) {
+    outbox.add(entry('a', new Array(1000).fill('x'.repeat(64)), 0));
+    outbox.pump(writer);
+    if (writer.buffered < 256 * 1024) continue;
+    writer.buffered = 0;
+    for (const done of dones.splice(0)) done();
+  }
+  t.true(memory.size <= 8, `${memory.size} buffers`);
+});

@@ -73,3 +73,13 @@ test('a topic that comes back while its clearing is on its way stays', (t) => {
   t.deepEqual(say(states), ['a=2']);
   t.is(states.size, 1);
 });
+
+test('what is not taken stays to be said, with what follows it', (t) => {
+  const states = new RetainedStates();
+  for (const topic of ['a', 'b', 'c']) states.set(topic, '1');
+  const taken: string[] = [];
+  states.say(({ topic }) => taken.length < 1 && taken.push(topic) > 0);
+  t.deepEqual(taken, ['a']);
+  states.set('b', '2');
+  t.deepEqual(say(states), ['b=2', 'c=1']);
+});

@@ -73,6 +73,52 @@ test('acknowledgements of one chunk are reported each, then once as read; the re
   stream.destroy();
 });
 
+test('what the socket only lends reaches mqtt.js as it was, also when mqtt.js reads it later', async (t) => {
+  const { socket, stream } = setUp();
+  const lent = Buffer.from('d000' + '4002', 'hex');
+  socket.emit('data', lent);
+  lent.fill(0xff);
+  socket.emit('data', Buffer.from('0005', 'hex'));
+  const passed: Buffer[] = [];
+  stream.on('data', (bytes) => passed.push(bytes));
+  await turn();
+  t.is(Buffer.concat(passed).toString('hex'), 'd000' + '40020005');
+  stream.destroy();
+});
+
+test('a stream that rests reads nothing until it goes on, whatever mqtt.js wants; then all of it at once', async (t) => {
+  const heard: string[] = [];
+  const { socket, stream } = setUp({ onAck: (id) => heard.push(`${id}`), onAcksRead: () => heard.push('read') });
+  stream.on('data', (bytes: Buffer) => heard.push(bytes.toString('hex')));
+  await turn();
+  stream.rest();
+  socket.push(Buffer.from('40020100', 'hex'));
+  stream.read(0);
+  await turn();
+  t.true(socket.isPaused());
+  socket.push(Buffer.from('40020101' + 'd000', 'hex'));
+  await turn();
+  t.deepEqual(heard, []);
+  stream.goOn();
+  await turn();
+  t.deepEqual(heard.sort(), ['256', '257', 'd000', 'read', 'read']);
+  stream.destroy();
+});
+
+test('the end of a rest does not press bytes on an mqtt.js that takes no more', async (t) => {
+  const { socket, stream } = setUp();
+  socket.push(Buffer.concat([Buffer.of(0x30, 0x80, 0x80, 0x08), Buffer.alloc(128 * 1024)]));
+  await turn();
+  t.true(socket.isPaused());
+  stream.rest();
+  stream.goOn();
+  t.true(socket.isPaused());
+  stream.resume();
+  await turn();
+  t.false(socket.isPaused());
+  stream.destroy();
+});
+
 test('an error of the socket closes the stream once, with that error', async (t) => {
   const { socket, stream } = setUp();
   const events: string[] = [];

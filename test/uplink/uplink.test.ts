@@ -97,7 +97,15 @@ test('events are told while there is a session, and not kept for the next', asyn
   t.is(rig.uplink.group.view().counters.queuedBytes, 0);
   await rig.comeBack();
   event(1000);
+  await rig.clock.settle();
   t.deepEqual(rig.session.on('base/bridge/event'), ['{"event":"state","n":1000}']);
+});
+
+test('events that come in one turn are all told, also when they are more than may wait', async (t) => {
+  const rig = await UplinkRig.start(t);
+  for (let n = 0; n < 5000; n += 1) rig.uplink.relay.offer({ kind: 'event', event: 'state', data: { n } });
+  await rig.clock.settle();
+  t.is(rig.session.on('base/bridge/event').length, 5000);
 });
 
 test('tapped lines are told while there is a session, and not kept for the next', async (t) => {

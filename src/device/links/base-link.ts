@@ -4,8 +4,9 @@
 //   attach -> deliver(chunk)* -> lose(trouble) -> [pending writes: 'lost'] -> onLost -> release() frees the descriptor
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Clock, sleep, type Timer } from '../../core/clock.js';
+import { type Clock, sleep } from '../../core/clock.js';
 import type { Link, LinkHandlers, LinkLoss, LinkTrouble, WriteOutcome } from '../link.js';
+import { IdleWatch, type Quiet } from './idle-watch.js';
 
 /** Intake is over once nothing came for this long: longer than the kernel needs to hand over what it already has. */
 const QUIET_MS = 20;
@@ -17,29 +18,31 @@ export interface BaseLinkOptions {
   readonly clock: Clock;
   /** Nothing received for this long (ms): the link is lost as `idle`. 0 = never. */
   readonly idleTimeoutMs: number;
+  /** Who notices that, for many links of the same timeout. Default: one of its own. */
+  readonly idleWatch?: IdleWatch | undefined;
 }
 
 type Settle = (outcome: WriteOutcome) => void;
 
-export abstract class BaseLink implements Link {
+export abstract class BaseLink implements Link, Quiet {
   readonly name: string;
   abstract readonly canPause: boolean;
   protected readonly clock: Clock;
-  readonly #idleTimeoutMs: number;
+  readonly #idle: IdleWatch | undefined;
   #handlers: LinkHandlers | undefined;
   #loss: LinkLoss | undefined;
   #released: Promise<void> | undefined;
   #unsettled: Set<Settle> | undefined;
   #chunks = 0;
   #lastChunkAt = 0;
-  #idleTimer: Timer | undefined;
   #isPaused = false;
   #isIntakeOver = false;
 
   constructor(options: BaseLinkOptions) {
     this.name = options.name;
     this.clock = options.clock;
-    this.#idleTimeoutMs = options.idleTimeoutMs;
+    if (options.idleTimeoutMs > 0)
+      this.#idle = options.idleWatch ?? new IdleWatch(options.clock, options.idleTimeoutMs);
   }
 
   /** Lets bytes flow to `deliver`; called again after `stopReading`. */
@@ -62,7 +65,7 @@ export abstract class BaseLink implements Link {
       return;
     }
     this.#lastChunkAt = this.clock.now();
-    if (this.#idleTimeoutMs > 0) this.#watchIdle(this.#idleTimeoutMs);
+    this.#idle?.add(this);
     this.startReading();
   }
 
@@ -97,7 +100,7 @@ export abstract class BaseLink implements Link {
     this.resume();
     await this.settleIntake(this.clock.now() + maxMs);
     this.#isIntakeOver = true;
-    this.#idleTimer?.cancel();
+    this.#idle?.remove(this);
     if (!this.#loss) this.stopReading();
   }
 
@@ -110,11 +113,21 @@ export abstract class BaseLink implements Link {
     waited.abort();
   }
 
+  /** For the idle watch; while we do not listen, the peer is not silent. */
+  get quietSince(): number | undefined {
+    return this.#isPaused ? undefined : this.#lastChunkAt;
+  }
+
+  onIdle(): void {
+    const seconds = (this.#idle?.timeoutMs ?? 0) / 1000;
+    this.lose('idle', `${this.name}: nothing received for ${seconds} s (idle_timeout)`);
+  }
+
   /** Hands bytes on. To be called by the implementation for each read, never after `lose`. */
   protected deliver(chunk: Buffer): void {
     if (this.#loss || this.#isIntakeOver) return;
     this.#chunks++;
-    if (this.#idleTimeoutMs > 0) this.#lastChunkAt = this.clock.now();
+    if (this.#idle !== undefined) this.#lastChunkAt = this.clock.now();
     this.#handlers?.onChunk(chunk);
   }
 
@@ -122,7 +135,7 @@ export abstract class BaseLink implements Link {
   protected lose(trouble: LinkTrouble, detail: string): void {
     if (this.#loss) return;
     this.#loss = { trouble, detail };
-    this.#idleTimer?.cancel();
+    this.#idle?.remove(this);
     this.#released = this.release(trouble);
     for (const settle of this.#unsettled ?? []) settle('lost');
     this.#unsettled = undefined;
@@ -137,15 +150,5 @@ export abstract class BaseLink implements Link {
       await sleep(this.clock, Math.max(0, Math.min(QUIET_MS, deadline - this.clock.now())));
       await nextTurn();
     } while (!this.#loss && this.#chunks !== seen && this.clock.now() < deadline);
-  }
-
-  /** One timer that follows the last chunk lazily, instead of being moved with every chunk. */
-  #watchIdle(afterMs: number): void {
-    this.#idleTimer = this.clock.after(afterMs, () => {
-      const left = this.#lastChunkAt + this.#idleTimeoutMs - this.clock.now();
-      if (this.#isPaused) this.#watchIdle(this.#idleTimeoutMs);
-      else if (left > 0) this.#watchIdle(Math.ceil(left));
-      else this.lose('idle', `${this.name}: nothing received for ${this.#idleTimeoutMs / 1000} s (idle_timeout)`);
-    });
   }
 }

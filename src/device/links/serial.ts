@@ -1,5 +1,5 @@
-// A serial port, by path. Opened through serialport's Linux binding (settings and exclusive lock), read and written through
-// a `TtyDescriptor`. The binding is loaded at the first open, so that a gateway with TCP devices only never pays for it.
+// A serial port, by path. Opened through serialport's Linux binding (settings and exclusive lock), read through a `TtyReader`,
+// written through a `TtyDescriptor`. The binding is loaded at the first open, so that a gateway with TCP devices only never pays for it.
 //
 // Why not `tcdrain` after a write: it blocks one of libuv's four pool threads until the line took everything, for ever where
 // flow control or a hung USB device holds the line, and then DNS and files stop for all devices. Instead a write is
@@ -15,6 +15,7 @@ import type { LinkDeps } from './link-deps.js';
 import { type NodeIdentity, nodeAppears, nodeIdentity } from './node-watch.js';
 import { checkPort, explainOpenError } from './serial-check.js';
 import { TtyDescriptor } from './tty-descriptor.js';
+import { TtyReader } from './tty-reader.js';
 
 const DEFAULT_BAUD_RATE = 9600;
 /** Linux calls a tty writable when its driver holds fewer bytes than this (WAKEUP_CHARS in drivers/tty/n_tty.c). */
@@ -58,7 +59,7 @@ export async function openSerial(
   signal: AbortSignal,
 ): Promise<Link> {
   await checkPort(path, deps);
-  const { LinuxBinding } = await import('@serialport/bindings-cpp');
+  const { LinuxBinding } = (await import('@serialport/bindings-cpp')).default;
   if (signal.aborted) throw new LinkError('closed', `opening ${path} was called off`);
   const port = await LinuxBinding.open(openOptions(path, line)).catch((error: unknown) => {
     throw explainOpenError(path, messageOf(error), settingsText(line), error);
@@ -67,7 +68,12 @@ export async function openSerial(
     await port.close();
     throw new LinkError('closed', `opening ${path} was called off`);
   }
-  return new SerialLink(port, line, { name, clock: deps.clock, idleTimeoutMs: line.idle_timeout });
+  try {
+    return new SerialLink(port, line, { name, clock: deps.clock, idleTimeoutMs: line.idle_timeout });
+  } catch (error) {
+    await port.close();
+    throw explainOpenError(path, messageOf(error), settingsText(line), error);
+  }
 }
 
 function openOptions(path: string, line: LineSettings): LinuxOpenOptions {
@@ -97,28 +103,30 @@ interface Outgoing {
 
 class SerialLink extends BaseLink {
   readonly canPause = false;
+  readonly #reader: TtyReader;
   readonly #tty: TtyDescriptor;
   readonly #msPerByte: number;
   readonly #hasFlowControl: boolean;
   #outgoing: Outgoing[] = [];
-  #isReading = false;
 
   constructor(port: LinuxPortBinding, line: LineSettings, options: BaseLinkOptions) {
     super(options);
     const bitsPerByte = 1 + line.data_bits + (line.parity === 'none' ? 0 : 1) + line.stop_bits;
     this.#msPerByte = (bitsPerByte * 1000) / (line.baud_rate ?? DEFAULT_BAUD_RATE);
     this.#hasFlowControl = line.rtscts;
-    this.#tty = new TtyDescriptor(port, { onReadable: () => this.#read(), onWritable: () => this.#pump() });
+    this.#reader = new TtyReader(port.fd ?? -1, {
+      onBytes: (bytes) => this.deliver(bytes),
+      onGone: () => this.#hangUp(),
+    });
+    this.#tty = new TtyDescriptor(port, { onReadable: () => {}, onWritable: () => this.#pump() });
   }
 
   protected startReading(): void {
-    this.#isReading = true;
-    this.#tty.wantRead(true);
+    this.#reader.resume();
   }
 
   protected stopReading(): void {
-    this.#isReading = false;
-    this.#tty.wantRead(false);
+    this.#reader.pause();
   }
 
   protected send(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
@@ -129,20 +137,10 @@ class SerialLink extends BaseLink {
   protected async release(): Promise<void> {
     const isHeld = this.#outgoing.length > 0 || this.#hasFlowControl;
     this.#outgoing = [];
-    this.#tty.wantRead(false);
+    this.#reader.close();
     // Closing waits up to 30 s for output that flow control holds back; what is unsent by now was reported as lost.
     if (isHeld) await this.#tty.discard();
     await this.#tty.close();
-  }
-
-  #read(): void {
-    const answer = this.#tty.read();
-    if (answer === 'gone') {
-      this.#hangUp();
-      return;
-    }
-    if (answer !== 'empty') this.deliver(answer);
-    if (this.#isReading && !this.isLost) this.#tty.wantRead(true);
   }
 
   /** Moves the first write on: hands over what fits, then waits until the driver has nearly sent it. */

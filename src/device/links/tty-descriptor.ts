@@ -1,5 +1,6 @@
 // A terminal descriptor (serial port, or the far end of a pty) with reads and writes that never block: a system call when
-// the event loop says that one is worth it. Used by `serial.ts` and by the pty of `ferrule/hil`.
+// the event loop says that one is worth it. Used by `serial.ts` for its writes (`tty-reader.ts` reads), and by the pty of
+// `ferrule/hil`.
 //
 // serialport's own read and write go through libuv's pool of four threads: two trips and an exception per wake-up, and
 // `unix-read` recurses for ever on the zero-byte reads of some unplugged adapters. The descriptor is non-blocking, so a
@@ -30,7 +31,7 @@ export interface TtyEvents {
 
 /** Gives any terminal descriptor (a pty master) what `TtyDescriptor` needs. Touches no setting of it. */
 export async function wrapDescriptor(fd: number): Promise<LinuxPortBinding> {
-  const { LinuxPortBinding } = await import('@serialport/bindings-cpp');
+  const { LinuxPortBinding } = (await import('@serialport/bindings-cpp')).default;
   return new LinuxPortBinding(fd, UNUSED_SETTINGS);
 }
 

@@ -2,10 +2,11 @@ import test from 'ava';
 import { eventually } from '../../support/eventually.js';
 import { longestLag, workerRig } from '../../support/worker-rig.js';
 
-const HANG_MS = 400;
+const HANG_MS = 1000;
 /** Where 2 cores are shared with other tests. */
-const MARGIN_MS = 1500;
-const MAX_LAG_MS = 100;
+const MARGIN_MS = 20_000;
+/** A main thread that waited for the Worker would stand still for as long as it hangs. */
+const MAX_LAG_MS = 750;
 
 const set = (text: string) => ({ verb: 'set', payload: Buffer.from(text) }) as const;
 
@@ -25,7 +26,7 @@ for (const how of ['loop', 'regex']) {
       });
       const tookMs = performance.now() - since;
       t.log(`ended after ${Math.round(tookMs)} ms, longest lag of the main thread ${Math.round(lag)} ms`);
-      t.is(crash?.message, 'the driver makes no progress for 0.4 s: terminated');
+      t.is(crash?.message, 'the driver makes no progress for 1 s: terminated');
       t.true(tookMs >= HANG_MS && tookMs < HANG_MS + MARGIN_MS, `${tookMs} ms`);
       t.true(lag < MAX_LAG_MS, `${lag} ms`);
       t.deepEqual(sink.objects, [{ text: 'before' }]);
@@ -201,6 +202,6 @@ test.serial('a Worker that hangs is closed at once', async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   const since = performance.now();
   await decoder.close();
-  t.true(performance.now() - since < 500);
+  t.true(performance.now() - since < 10_000); // half of what a hang may take
   t.is(decoder.lostBytes, 5);
 });

@@ -266,7 +266,7 @@ test.serial('fifty boards, one after the other, leave no thread, descriptor or m
     () => threads() <= before.threads && descriptors() <= before.descriptors,
     'threads and files to end',
   );
-  t.true(grown < 40, `${grown} MiB`);
+  t.true(grown < 150, `${grown} MiB`); // a thread that stays costs 8 and more, fifty times
 });
 
 function threads(): number {
