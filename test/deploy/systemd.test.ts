@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { systemClock } from '../../src/core/clock.js';
 import { openPtyLine } from '../../src/hil/virtual-pty-line.js';
+import { eventually } from '../support/eventually.js';
 import { folderFor } from '../support/ferrule-command.js';
 import { allowedCalls, filtered, noFilterHere } from '../support/system-call-filter.js';
 
@@ -212,6 +213,9 @@ filterTest(
     child.stderr.on('data', (text) => said.push(String(text)));
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     await Promise.race([online, ended]);
+    line.send(Buffer.from('{"kg":5}\n'));
+    const hasSpooled = (): boolean => existsSync(join(dir, 'data/spool')) || child.exitCode !== null;
+    await eventually(hasSpooled, 'a reading in the spool');
     child.kill('SIGTERM');
     t.is(await ended, 0, said.join('\n'));
     t.true(existsSync(join(dir, 'data/spool')), said.join('\n'));

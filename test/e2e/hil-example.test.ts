@@ -26,7 +26,7 @@ test('the scale is read and tared, and its absence is noticed', async (t) => {
   await bench.expect('scale', 'OK,TARE');
 
   await scale.unplug();
-  await bench.expect('scale/availability', { state: 'offline' }, 1000);
+  await bench.expect('scale/availability', { state: 'offline' });
   t.pass();
 });
 
@@ -36,7 +36,7 @@ test('the lamp on an Arduino can be switched, and its light sensor is heard', as
   const uno = await bench.avr('uno'); // the real StandardFirmata on a simulated chip
 
   await bench.publish('uno/set/led', { state: 'on' });
-  await uno.expectPin(13, 'high', 1000);
+  await uno.expectPin(13, 'high', 5000);
 
   uno.chip.setAnalog(0, 2.5);
   await bench.expect('uno', { light: 512 });
