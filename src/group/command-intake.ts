@@ -7,7 +7,7 @@
 import type { RouteResult } from '../core/thread-registry.js';
 import type { Command } from '../device/message.js';
 import { answer } from './answer.js';
-import { type DeviceContext, MAX_COMMANDS } from './device-context.js';
+import { type DeviceContext, MAX_COMMAND_BYTES, MAX_COMMANDS } from './device-context.js';
 import { HeldCommands, MAX_HELD } from './held-commands.js';
 
 const LOST = 'not sent: the link was lost while the command waited';
@@ -39,13 +39,15 @@ export class CommandIntake {
     const { flag, down } = this.#ctx;
     const isBehindOthers = this.#held !== undefined && this.#held.length > 0; // the link is up, they are about to leave
     if (!flag.isUp || isBehindOthers) return this.#deliverOffline(command);
-    const result = down.length >= MAX_COMMANDS ? 'rejected' : down.put(command);
+    const isFull = down.length > 0 && down.weight + command.payload.length > MAX_COMMAND_BYTES;
+    const result = isFull || down.length >= MAX_COMMANDS ? 'rejected' : down.put(command);
     if (result === 'closed') {
       this.#refuse(command, 'the gateway is shutting down');
       return 'closed';
     }
     if (result === 'rejected') {
-      const why = `${MAX_COMMANDS} commands wait for this device already: send slower, or wait for their responses`;
+      const most = `${MAX_COMMANDS} commands, or ${MAX_COMMAND_BYTES / 1024 ** 2} MiB of them,`;
+      const why = `${most} wait for this device already: send slower, or wait for their responses`;
       this.#refuse(command, why);
       return 'full';
     }

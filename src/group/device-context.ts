@@ -11,7 +11,6 @@ import type { Link, LinkLoss } from '../device/link.js';
 import type { Command, DeadLetterUp, Qos, ReadingsUp, Relay } from '../device/message.js';
 import type { BoundedOutcome } from './bounded-write.js';
 import type { DecodeHost } from './decode-host.js';
-import { MAX_HELD } from './held-commands.js';
 import { countJunk, type JunkCounts, type JunkKind } from './junk-kind.js';
 
 /** What the receive thread finds in its inbox: bytes, and in their place among them silence and the end of the link. */
@@ -54,6 +53,11 @@ export function weighReceived(item: ReceiveItem): number {
 /** Memory that an item on its way up holds on to: its buffer, and about 64 bytes for the objects around it. */
 export function weighUp(item: UpItem): number {
   return 64 + (item.kind === 'readings' ? item.batch.bytes.length + item.batch.bounds.length * 4 : item.bytes.length);
+}
+
+/** Memory that an item on its way down holds on to, in bytes. */
+function weighDown(item: DownItem): number {
+  return 256 + (item.kind === 'command' ? item.payload.length : item.bytes.length);
 }
 
 /** What the manager thread is told. */
@@ -224,15 +228,20 @@ export class DeviceContext {
   }
 }
 
-/** Commands that may wait for one device that is online. */
+/** Commands that may wait for one device that is online, and their bytes; a single one may have more. */
 export const MAX_COMMANDS = 64;
-/** What fits into the lane beside them: those that were held, and what the gateway sends by itself. */
-const LANE_RESERVE = MAX_HELD + 16;
+export const MAX_COMMAND_BYTES = 32 * 1024 * 1024;
+/** What fits into the lane beside them, bytes: those that were held, and what the gateway sends by itself. */
+const LANE_RESERVE = 4 * 1024 * 1024;
 
 const UNBOUNDED = { capacity: Number.MAX_SAFE_INTEGER, whenFull: 'reject' } as const;
 /** Bounded by who puts: the receive thread bounds the bytes itself, and the markers between them must always fit. */
 const RECEIVED: QueueOptions<ReceiveItem> = { ...UNBOUNDED, weigh: weighReceived };
-const DOWN: QueueOptions<DownItem> = { capacity: MAX_COMMANDS + LANE_RESERVE, whenFull: 'reject' };
+const DOWN: QueueOptions<DownItem> = {
+  capacity: MAX_COMMAND_BYTES + LANE_RESERVE,
+  whenFull: 'reject',
+  weigh: weighDown,
+};
 /** As `received`: a loss or a crash must not get lost. There are few of each per link. */
 const MANAGING: QueueOptions<ManagerItem> = UNBOUNDED;
 

@@ -79,6 +79,32 @@ test('the 65th command that waits is refused', async (t) => {
   await rig.end();
 });
 
+test('commands of more than 32 MiB in all are refused too, but for a single one; what waits is not lost', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  rig.device.deliver(command());
+  await rig.settle();
+  const large = (mib: number) => command({ verb: 'write', payload: Buffer.alloc(mib * 1024 * 1024) });
+  t.is(rig.device.deliver(large(40)), 'queued', 'a single one is bounded by who takes it from the broker');
+  const refused = command();
+  t.is(rig.device.deliver(refused), 'full');
+  t.regex(
+    rig.relay.responses(refused.transaction)[0]?.error ?? '',
+    /^64 commands, or 32 MiB of them, wait for this device/,
+  );
+  rig.far.release();
+  await rig.settle();
+  rig.far.stall();
+  rig.device.deliver(command());
+  await rig.settle();
+  const results = Array.from({ length: 40 }, () => rig.device.deliver(large(1)));
+  t.is(results.filter((result) => result === 'queued').length, 31);
+  rig.far.release();
+  await rig.end();
+  t.is(rig.far.received.length, 34);
+});
+
 test('a full way up does not hold up commands', async (t) => {
   const rig = groupRig();
   await rig.settle();
