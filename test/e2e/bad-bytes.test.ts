@@ -4,9 +4,10 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { openPty, type Pty } from '../../src/hil/pty.js';
+import type { Pty } from '../../src/hil/pty.js';
 import { brokerTest } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { SEED, seededRandom } from '../support/seeded-random.js';
 import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
 import { startTrouble } from '../support/trouble-rig.js';
@@ -18,7 +19,7 @@ const MAX_GROWTH_MIB = 64;
 const BRISK = { first: 100, max: 100 };
 
 async function ptyFor(t: ExecutionContext): Promise<Pty> {
-  const pty = await openPty();
+  const pty = await openNamedPty();
   t.teardown(() => pty.close());
   return pty;
 }

@@ -13,6 +13,7 @@ import { brokerTest } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { folderFor } from '../support/ferrule-command.js';
 import { freePort } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
 import { startTrouble } from '../support/trouble-rig.js';
 
@@ -22,7 +23,7 @@ const PATIENT = { first: '10m', max: '10m' };
 const BRISK = { first: 100, max: 100 };
 
 async function ptyFor(t: ExecutionContext, link?: string): Promise<Pty> {
-  const pty = await openPty(link === undefined ? {} : { link });
+  const pty = await (link === undefined ? openNamedPty() : openPty({ link }));
   t.teardown(() => pty.close());
   return pty;
 }

@@ -2,11 +2,11 @@
 // what they say meanwhile arrives in order.
 
 import type { ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { type DeviceStream, LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
 import { brokerTest, gatewayFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { judgedBrokerFor } from '../support/lasting-judge.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
@@ -78,7 +78,7 @@ brokerTest('without a broker at the start devices are online and their readings 
 brokerTest('a broker killed twice in a stream: nothing lost at QoS 1, order kept, links untouched', async (t) => {
   const broker = await judgedBrokerFor(t);
   const { port, judge: subscriber } = broker;
-  const [pty, device] = [await openPty(), await startTcpDevice()];
+  const [pty, device] = [await openNamedPty(), await startTcpDevice()];
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const gateway = gatewayFor(t, {
     config: {

@@ -2,12 +2,12 @@
 // id, wrong passwords.
 
 import test, { type ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { BROKER_KINDS, type BrokerKind } from '../support/broker-kinds.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess, LogLine } from '../support/gateway-process.js';
 import { startMosquitto } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 
 const BASE = 'ferrule/e2e';
 const RECONNECT = { first: 50, max: 200 };
@@ -17,7 +17,7 @@ for (const version of [5, 4] as const) {
     `MQTT ${version}: with session_expiry a command sent while the gateway is away reaches the device after its return`,
     async (t) => {
       const broker = await brokerFor(t);
-      const pty = await openPty();
+      const pty = await openNamedPty();
       t.teardown(() => pty.close());
       const written: Buffer[] = [];
       pty.onData((chunk) => written.push(chunk));
@@ -50,7 +50,7 @@ for (const version of [5, 4] as const) {
 
 brokerTest('without session_expiry what was sent meanwhile does not reach the device', async (t) => {
   const broker = await brokerFor(t);
-  const pty = await openPty();
+  const pty = await openNamedPty();
   t.teardown(() => pty.close());
   const written: Buffer[] = [];
   pty.onData((chunk) => written.push(chunk));

@@ -3,7 +3,6 @@
 
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { BROKER_KINDS, type BrokerKind } from '../support/broker-kinds.js';
 import type { BrokerServer } from '../support/broker-server.js';
 import { LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
@@ -11,6 +10,7 @@ import { gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { type FaultProxy, faultProxyFor } from '../support/fault-proxy.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import { isSoak } from '../support/soak.js';
 import type { Subscriber } from '../support/subscriber.js';
@@ -38,7 +38,7 @@ interface Rig {
   /** What the gateway connects through. */
   readonly proxy: FaultProxy;
   readonly device: TcpDevice;
-  readonly pty: Awaited<ReturnType<typeof openPty>>;
+  readonly pty: Awaited<ReturnType<typeof openNamedPty>>;
   /** What the gateway has written to the pty. */
   written(): Buffer;
   /** Named like a test's own: outlives the broker's restart. */
@@ -47,7 +47,7 @@ interface Rig {
 
 async function rigFor(t: ExecutionContext, kind: BrokerKind): Promise<Rig> {
   const broker = await kind.start(t);
-  const [device, pty] = [await startTcpDevice(), await openPty()];
+  const [device, pty] = [await startTcpDevice(), await openNamedPty()];
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const chunks: Buffer[] = [];
   pty.onData((chunk) => chunks.push(chunk));

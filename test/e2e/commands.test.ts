@@ -5,11 +5,12 @@ import { execFile } from 'node:child_process';
 import net from 'node:net';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { openPty, type Pty } from '../../src/hil/pty.js';
+import type { Pty } from '../../src/hil/pty.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort, type Mosquitto } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 import type { Subscriber } from '../support/subscriber.js';
 
 const BASE = 'ferrule/e2e';
@@ -27,7 +28,7 @@ interface Rig {
 /** A gateway with a pty that is online, a socket that nobody listens on, and a listener. */
 async function commandRig(t: ExecutionContext, beforeStart = async (_broker: Mosquitto) => {}): Promise<Rig> {
   const broker = await brokerFor(t);
-  const pty = await openPty();
+  const pty = await openNamedPty();
   t.teardown(() => pty.close());
   const chunks: Buffer[] = [];
   pty.onData((chunk) => chunks.push(chunk));

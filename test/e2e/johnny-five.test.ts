@@ -1,6 +1,7 @@
 // The whole way: MQTT, the real gateway, johnny-five in its Worker, a serial port, the real StandardFirmata on a simulated chip, its
 // pins. And back.
 
+import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../src/core/clock.js';
 import type { AvrBoard } from '../../src/hil/avr/avr-board.js';
@@ -10,6 +11,7 @@ import { startAvrBoard } from '../../src/hil/avr/start-avr-board.js';
 import { openPtyLine } from '../../src/hil/virtual-pty-line.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
+import { folderFor } from '../support/ferrule-command.js';
 import type { Subscriber } from '../support/subscriber.js';
 
 /** On a loaded machine the chip runs slower than real time. */
@@ -32,7 +34,8 @@ interface Rig {
 
 async function boardRig(t: ExecutionContext, device: object): Promise<Rig> {
   const broker = await brokerFor(t);
-  const line = await openPtyLine({ clock: systemClock });
+  // By a name of its own: whatever else opens a pty may get the number of one that is unplugged.
+  const line = await openPtyLine({ clock: systemClock, symlink: path.join(folderFor(t), 'uno') });
   const board = await startAvrBoard({ line, hex: standardFirmataHex() ?? '', clock: systemClock });
   t.teardown(() => board.close());
   const gateway = gatewayFor(t, {

@@ -3,11 +3,11 @@
 
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
 
@@ -26,7 +26,7 @@ interface Rig {
 
 /** The lines of every kind of link, written in three pieces that end inside lines, arrive as they were sent. */
 async function relaysAllLinks(t: ExecutionContext, mqtt: object, brokerPort: number, version: 4 | 5): Promise<Rig> {
-  const pty = await openPty();
+  const pty = await openNamedPty();
   const device = await startTcpDevice();
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const lines = { driver: 'lines' };

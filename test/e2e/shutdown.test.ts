@@ -6,12 +6,12 @@
 
 import type net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import { linesOf } from '../support/poured-lines.js';
 import { SEED, seededRandom } from '../support/seeded-random.js';
@@ -54,7 +54,7 @@ async function allDelivered(t: ExecutionContext, check: DeliveryCheck): Promise<
 
 /** One gateway with two streams, stopped `afterMs` into them. Gives the ms from the signal to the exit. */
 async function stopInStream(t: ExecutionContext, subscriber: Subscriber, url: string, id: string, afterMs: number) {
-  const pty = await openPty();
+  const pty = await openNamedPty();
   const device = await startTcpDevice();
   let written = '';
   pty.onData((chunk) => (written += chunk));

@@ -4,10 +4,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { openPty, type Pty } from '../../src/hil/pty.js';
+import type { Pty } from '../../src/hil/pty.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess, LogLine } from '../support/gateway-process.js';
+import { openNamedPty } from '../support/named-pty.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice } from '../support/tcp-device.js';
 import { describeDelays, startTimedNeighbour, type TimedNeighbour } from '../support/timed-neighbour.js';
@@ -73,7 +74,7 @@ async function afterLines(neighbour: TimedNeighbour, count: number): Promise<num
 }
 
 async function ptyFor(t: ExecutionContext): Promise<Pty> {
-  const pty = await openPty();
+  const pty = await openNamedPty();
   t.teardown(() => pty.close());
   return pty;
 }

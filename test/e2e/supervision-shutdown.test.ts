@@ -6,12 +6,12 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { driversFor } from '../support/driver-folder.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { freePort } from '../support/mosquitto.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { deafPortFor } from '../support/peer-process.js';
 import { SEED, seededRandom } from '../support/seeded-random.js';
 import { allowForSoak, repeats } from '../support/soak.js';
@@ -201,7 +201,7 @@ const SITUATIONS: readonly Situation[] = [
     ...CLEAN,
     async prepare({ t, url, subscriber }) {
       return async (id) => {
-        const [device, pty] = [await tcpDeviceFor(t), await openPty()];
+        const [device, pty] = [await tcpDeviceFor(t), await openNamedPty()];
         t.teardown(() => pty.close());
         const devices = { cell: linkTo(device.port), scale: { driver: 'lines', link: `serial:${pty.path}` } };
         const gateway = gatewayFor(t, { config: configOf({ id, url, devices }) });

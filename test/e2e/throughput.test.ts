@@ -1,8 +1,8 @@
 // Much at once: nothing is lost, doubled or put out of order on its way through the real process to mosquitto.
 
-import { openPty } from '../../src/hil/pty.js';
 import { LINE_BYTES, streamToPty } from '../support/device-stream.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, type Tally, tally } from '../support/numbered-lines.js';
 import { allowForSoak, repeats } from '../support/soak.js';
 import { startTcpDevice } from '../support/tcp-device.js';
@@ -46,7 +46,7 @@ brokerTest(
 brokerTest(`8 ptys at the pace of 115200 baud for ${PACED_MS / 1000} s: none lost, each in order`, async (t) => {
   allowForSoak(t);
   const broker = await brokerFor(t);
-  const ptys = await Promise.all(Array.from({ length: PTYS }, () => openPty()));
+  const ptys = await Promise.all(Array.from({ length: PTYS }, () => openNamedPty()));
   t.teardown(() => Promise.all(ptys.map((pty) => pty.close())));
   const subscriber = await subscriberFor(t, { port: broker.port });
   const devices = ptys.map(({ path }, i) => [

@@ -5,13 +5,13 @@
 //   in-order               all in the order in which the device said them
 
 import type { ExecutionContext } from 'ava';
-import { openPty } from '../../src/hil/pty.js';
 import { type DeviceStream, LINE_BYTES, streamToPty, streamToTcp } from '../support/device-stream.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { faultProxyFor } from '../support/fault-proxy.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { type JudgedBroker, judgedBrokerFor } from '../support/lasting-judge.js';
+import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import { residentMiB } from '../support/process-figures.js';
 import { allowForSoak, isSoak, repeats } from '../support/soak.js';
@@ -40,7 +40,7 @@ interface Rig {
 
 /** A gateway with a pty and a socket that talk; online. */
 async function rigFor(t: ExecutionContext, judge: Subscriber, mqtt: object, order: Order): Promise<Rig> {
-  const [pty, device] = [await openPty(), await startTcpDevice()];
+  const [pty, device] = [await openNamedPty(), await startTcpDevice()];
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const gateway = gatewayFor(t, {
     config: {
@@ -200,7 +200,7 @@ brokerTest(
     const broker = await brokerFor(t);
     const judge = await subscriberFor(t, { port: broker.port });
     const proxy = await faultProxyFor(t, broker.port);
-    const [pty, device] = [await openPty(), await startTcpDevice()];
+    const [pty, device] = [await openNamedPty(), await startTcpDevice()];
     t.teardown(() => Promise.all([pty.close(), device.close()]));
     const written: Buffer[] = [];
     pty.onData((chunk) => written.push(chunk));

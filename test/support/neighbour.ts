@@ -2,6 +2,7 @@
 // has come to it. What it has lost at the end is what the trouble of another device has cost: nothing, or a test fails.
 
 import type { ExecutionContext } from 'ava';
+import { eventually } from './eventually.js';
 import { type Tally, tally } from './numbered-lines.js';
 import { type PacedWriter, startPacedWriter } from './paced-writer.js';
 import type { Subscriber } from './subscriber.js';
@@ -35,9 +36,9 @@ export async function startNeighbour(t: ExecutionContext): Promise<Neighbour> {
       writer = startPacedWriter({ bytesPerSecond: LINE_BYTES * LINES_PER_SECOND, lineBytes: LINE_BYTES, write });
     },
     async mustBeWhole(t, subscriber, topic) {
+      await eventually(() => (writer?.lines ?? 0) > 0, 'the neighbour to say something');
       writer?.stop();
       const sent = writer?.lines ?? 0;
-      t.true(sent > 0, 'the neighbour has said something');
       await subscriber.count(topic, sent);
       const found = tally(
         subscriber.on(topic).map(({ payload }) => payload),
