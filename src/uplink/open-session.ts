@@ -45,12 +45,9 @@ async function attemptSession(options: SessionOptions, hooks: SessionHooks, sign
     attempt.abort();
   });
   try {
-    // The way to the broker and the way to mqtt.js take their time together.
-    const [{ MqttClient: Client, ReasonCodes }, opened] = await Promise.all([
-      loadMqttClient(),
-      openBrokerSocket(url, options.tls ?? {}, attempt.signal),
-    ]);
-    socket = opened;
+    // In this order: what the broker says at once, such as a TLS alert, must find its listener.
+    const { MqttClient: Client, ReasonCodes } = await loadMqttClient();
+    socket = await openBrokerSocket(url, options.tls ?? {}, attempt.signal);
     const session = new MqttSession(Client, ReasonCodes, socket, options, hooks);
     await session.greeted(attempt.signal);
     return session;

@@ -51,9 +51,7 @@ export class SessionStream extends Duplex {
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
-    // It may have gone while mqtt.js was being loaded.
-    if (socket.errored) this.#onError(socket.errored);
-    else if (socket.destroyed) this.#onClose();
+    if (socket.destroyed) this.#onClose();
   }
 
   /** Bytes that the system has not taken yet. Infinity once the connection is lost. */

@@ -135,17 +135,6 @@ test('an error of the socket closes the stream once, with that error', async (t)
   t.deepEqual(events, ['ECONNRESET', 'close']);
 });
 
-test('a socket that has failed before it gets its stream closes that with its error', async (t) => {
-  const socket = new FakeSocket();
-  socket.on('error', () => {});
-  socket.destroy(new Error('certificate required'));
-  await turn();
-  const stream = new SessionStream(socket, { onAck: () => {}, onAcksRead: () => {}, onDrain: () => {} });
-  const error = await new Promise<Error>((resolve) => stream.once('error', resolve));
-  t.is(error.message, 'certificate required');
-  t.true(stream.destroyed);
-});
-
 test('bytes that came before the peer closed are read before the stream closes', async (t) => {
   const { socket, stream } = setUp();
   const events: string[] = [];
