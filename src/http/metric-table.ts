@@ -40,6 +40,7 @@ export const METRICS = [
   gauge('ferrule_uplink_connected', '1 while there is a session with the broker'),
   gauge('ferrule_uplink_queue_bytes', 'Bytes in memory that wait for the broker or its acknowledgement'),
   gauge('ferrule_uplink_unacknowledged_messages', 'Messages written and not yet acknowledged'),
+  counter('ferrule_uplink_resent_messages_total', 'Messages sent again after a loss: they may have arrived twice'),
   counter('ferrule_uplink_dropped_messages_total', 'Messages of all devices that will never reach the broker'),
   gauge('ferrule_spool_state', '1 for where kept messages go, 0 for the others', 'state'),
   gauge('ferrule_spool_messages', 'Messages kept for the broker'),

@@ -40,6 +40,7 @@ export function samplesOf({
     { name: 'ferrule_uplink_connected', value: Number(uplink.isOnline) },
     { name: 'ferrule_uplink_queue_bytes', value: uplink.queuedBytes },
     { name: 'ferrule_uplink_unacknowledged_messages', value: uplink.unacknowledged },
+    { name: 'ferrule_uplink_resent_messages_total', value: uplink.resent },
     { name: 'ferrule_uplink_dropped_messages_total', value: uplink.dropped },
     ...stateSamples('ferrule_spool_state', SPOOL_STATES, uplink.spoolState, {}),
     { name: 'ferrule_spool_messages', value: uplink.spoolMessages },

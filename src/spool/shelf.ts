@@ -5,6 +5,9 @@
 //   kept --next, give--> given --done--> gone --flush--> removed
 //    ^                     |
 //    '------ rewind -------'
+//
+// Of a block that is taken back half sent, `next` gives the other half; what is sent is taken off the store with a flush, so
+// that a disk that refuses writes can still be read on.
 
 import { decodeBlock, encodeBlock } from './block-codec.js';
 import { withoutFirst } from './split.js';
@@ -17,7 +20,7 @@ export interface Hold {
   ref: BlockRef;
   /** Its first messages that the broker has and that still stand in the store. */
   toTrim: number;
-  /** Those that have been taken off the stored block since it was given. */
+  /** Those that have been taken off the stored block since it was given; below 0: those that still stood in it then. */
   trimmed: number;
 }
 
@@ -75,22 +78,25 @@ export class Shelf {
     return [...this.#given.values()].reduce((sum, { ref, toTrim }) => sum + ref.messages - toTrim, 0);
   }
 
-  /** The oldest block that is neither given nor gone. */
+  /** The oldest block that is neither given nor gone, without what the broker has of it. */
   async next(): Promise<StoredBlock | undefined> {
-    await this.#trimTakenBack();
     for (;;) {
       const rewinds = this.#rewinds;
       const block = await this.store?.read(this.#cursor);
       if (rewinds !== this.#rewinds) continue;
-      if (block === undefined || !this.#isOut(block.seq)) return block;
+      if (block === undefined) return undefined;
+      if (!this.#isOut(block.seq)) return this.#unsent(block);
       this.#cursor = block.seq + 1;
     }
   }
 
-  /** Gives a block out. */
+  /** Gives a block out, as `next` or `append` had it. */
   give(ref: BlockRef): Hold {
-    const hold: Hold = { shelf: this, ref, toTrim: 0, trimmed: 0 };
-    this.#given.set(ref.seq, hold);
+    const taken = this.#takenBackAs(ref);
+    const sent = taken?.toTrim ?? 0;
+    const hold: Hold = { shelf: this, ref: taken?.ref ?? ref, toTrim: sent, trimmed: -sent };
+    this.#forgetTakenBack(taken);
+    this.#given.set(hold.ref.seq, hold);
     return hold;
   }
 
@@ -126,9 +132,12 @@ export class Shelf {
     this.#isSpent = true;
   }
 
-  /** A block that is not given is to be removed with the next flush. */
+  /** A block that is not given, as `next` had it, is to be removed with the next flush. */
   discard(ref: BlockRef): void {
-    this.#gone.set(ref.seq, ref);
+    const taken = this.#takenBackAs(ref);
+    this.#forgetTakenBack(taken);
+    const stored = taken?.ref ?? ref;
+    this.#gone.set(stored.seq, stored);
   }
 
   /** Removes what is gone, and takes off what the broker has of blocks that are given. */
@@ -184,9 +193,26 @@ export class Shelf {
     if (hold === undefined) return;
     if (this.#given.delete(seq)) other.#given.set(ref.seq, hold);
     else other.#toTrim.push(hold);
-    this.#toTrim = this.#toTrim.filter((taken) => taken !== hold);
+    this.#forgetTakenBack(hold);
     hold.shelf = other;
     hold.ref = ref;
+  }
+
+  /** A stored block without its first messages, where it was taken back with those sent. */
+  #unsent(block: StoredBlock): StoredBlock {
+    const taken = this.#toTrim.find(({ ref }) => ref.seq === block.seq);
+    const rest = taken && restOf(block, taken.ref, taken.toTrim);
+    if (rest === undefined) this.#forgetTakenBack(taken); // it cannot be parted: whoever reads it finds out
+    return rest ?? block;
+  }
+
+  /** The hold of a block that was taken back half sent, by its other half. */
+  #takenBackAs({ seq }: BlockRef): Hold | undefined {
+    return this.#toTrim.find(({ ref, toTrim }) => ref.seq + toTrim === seq);
+  }
+
+  #forgetTakenBack(hold: Hold | undefined): void {
+    if (hold !== undefined) this.#toTrim = this.#toTrim.filter((taken) => taken !== hold);
   }
 
   #isOut(seq: number): boolean {

@@ -26,8 +26,8 @@ export interface ConnectionHooks extends Omit<SessionHooks, 'onLost'> {
   filters(): string[];
   /** The session is open and subscribed. */
   onOpen(session: Session): void;
-  /** It is gone. Also called for one that was lost before `onOpen`. */
-  onLost(): void;
+  /** It is gone. Also called for one that was lost before `onOpen`. Answers how many messages are sent again for it. */
+  onLost(): number;
   /**
    * The end: publish what is to be said last, also where the session has not come as far as `onOpen`. `idle`: the broker
    * has it.
@@ -49,6 +49,8 @@ export interface ConnectionOptions {
 interface Attempt {
   readonly ending: Ending;
   readonly livedMs?: number;
+  /** Messages that it had not acknowledged. */
+  readonly resent?: number;
 }
 
 const CLOSED_BY_US: SessionLoss = { trouble: 'closed', detail: 'closed by us' };
@@ -116,19 +118,20 @@ export class BrokerConnection {
   /** One session, from its opening to its end. */
   async #attempt(thread: Thread, stop: AbortSignal): Promise<Attempt> {
     const { clock } = this.#options;
+    let resent = 0;
     let tellLost: (loss: SessionLoss) => void = () => {};
     const lost = new Promise<SessionLoss>((resolve) => {
       tellLost = resolve;
     });
     const opened = await this.#open((loss) => {
-      this.#onLost();
+      resent = this.#onLost();
       tellLost(loss);
     }, stop);
     if (opened instanceof SessionError) return { ending: opened };
     const openedAt = clock.now();
     if (!opened.isLost) this.#session = opened;
     const ending = await this.#serve(opened, lost, thread, stop);
-    return { ending, livedMs: clock.now() - openedAt };
+    return { ending, livedMs: clock.now() - openedAt, resent };
   }
 
   async #open(onLost: (loss: SessionLoss) => void, stop: AbortSignal): Promise<Session | SessionError> {
@@ -178,9 +181,9 @@ export class BrokerConnection {
     this.#options.log.warn({ thread: 'manager', broker: this.#broker }, words);
   }
 
-  #onLost(): void {
+  #onLost(): number {
     this.#session = undefined;
-    this.#options.hooks.onLost();
+    return this.#options.hooks.onLost();
   }
 
   /** Without an answer to the last words the session is broken off, so that the broker says them for us: the last will. */
@@ -195,16 +198,17 @@ export class BrokerConnection {
     return CLOSED_BY_US;
   }
 
-  async #backOff({ ending, livedMs }: Attempt, stop: AbortSignal): Promise<void> {
+  async #backOff({ ending, livedMs, resent = 0 }: Attempt, stop: AbortSignal): Promise<void> {
     const { clock, log, session } = this.#options;
     this.#awaySince ??= clock.now();
     const retry = this.#policy.next(ending, livedMs, clock.now(), clock.random());
     const { detail, isRepeated, shortSessions } = retry;
     const delayMs = this.#isHurried ? Math.min(retry.delayMs, HURRIED_MS) : retry.delayMs;
     this.#go('backing-off', detail);
-    const fields = { thread: 'manager', retry_in_ms: Math.round(delayMs) };
-    if (isRepeated) log.debug(fields, detail);
-    else log.warn(fields, `${detail}; devices go on, trying again until it works`);
+    const fields = { thread: 'manager', retry_in_ms: Math.round(delayMs), ...(resent > 0 && { resent }) };
+    const again = resent > 0 ? `; ${resent} unacknowledged messages will be sent again, and may arrive twice` : '';
+    if (isRepeated) log.debug(fields, detail + again);
+    else log.warn(fields, `${detail}${again}; devices go on, trying again until it works`);
     if (shortSessions !== undefined) {
       const words = `${shortSessions} sessions in a row lived only seconds; another client may be using our client id`;
       log.warn({ thread: 'manager', client_id: session.clientId }, `${words} "${session.clientId}"; backing off`);

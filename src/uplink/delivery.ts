@@ -61,6 +61,7 @@ export class Delivery {
   /** The thread, while there is no room. */
   readonly #waiting = new WaitList<'room' | 'aborted'>();
   #notKept = 0;
+  #resent = 0;
   #dropsTold = 0;
   /** What is being written before it is sent. */
   #writing: readonly OutboxEntry[] = [];
@@ -106,6 +107,11 @@ export class Delivery {
 
   get unacknowledged(): number {
     return this.#outbox.unacknowledged;
+  }
+
+  /** Messages that were unacknowledged at the loss of a session: each may arrive twice. */
+  get resent(): number {
+    return this.#resent;
   }
 
   /** Messages that will never arrive: too large, refused by the broker, or not kept (`spool.mode: off`). */
@@ -189,14 +195,17 @@ export class Delivery {
     this.pump();
   }
 
-  /** The session is gone: what it has not acknowledged waits again, first in line. */
-  lost(): void {
+  /** The session is gone: what it has not acknowledged waits again, first in line. Answers how many messages that are. */
+  lost(): number {
+    const { unacknowledged } = this.#outbox;
+    this.#resent += unacknowledged;
     this.#session = undefined;
     this.#awaySince = this.#options.clock.now();
     this.ackTimer.lost();
     this.#giveBack();
     this.#lastWait.brokerGone();
     this.pump();
+    return unacknowledged;
   }
 
   ack(packetId: number, reasonCode: number): void {

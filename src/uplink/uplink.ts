@@ -63,6 +63,8 @@ export interface UplinkOptions {
 export interface UplinkFigures {
   readonly queuedBytes: number;
   readonly unacknowledged: number;
+  /** Messages written once more, since a session was lost before the broker acknowledged them; since the start. */
+  readonly resent: number;
   readonly dropped: number;
   readonly isOnline: boolean;
   readonly spoolState: 'off' | Spool['state'];
@@ -185,6 +187,7 @@ export class Uplink {
     return {
       queuedBytes: this.#delivery.bytes,
       unacknowledged: this.#delivery.unacknowledged,
+      resent: this.#delivery.resent,
       dropped: this.#delivery.dropped + this.#spoolDrops,
       isOnline: this.#isOnline,
       spoolState: this.#spool?.state ?? 'off',
@@ -243,7 +246,7 @@ export class Uplink {
       onOpen: (session) => this.#onOpen(session),
       onLost: () => {
         this.#setOnline(false);
-        delivery.lost();
+        return delivery.lost();
       },
       farewell: (session, signal) => {
         this.#options.onFarewell?.();

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { fc } from '../support/properties.js';
 import { LatencyHistogram } from './latency-histogram.js';
 
 function of(values: readonly number[]): LatencyHistogram {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { fc } from '../support/properties.js';
 import { LineCheck } from './line-check.js';
 import { PAYLOAD_BYTES, stampedLine } from './stamped-line.js';
 

@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { generate } from 'mqtt-packet';
+import { fc } from '../support/properties.js';
 import { isPublish, PacketReader, type PublishBounds, readPublish } from './packet-reader.js';
 
 interface Message {

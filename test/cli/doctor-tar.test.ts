@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
 import { tarOf } from '../../src/cli/doctor-tar.js';
 import { folderFor } from '../support/ferrule-command.js';
+import { fc } from '../support/properties.js';
 
 test('tar reads what was written: names, texts, time, and nobody else may read the files', (t) => {
   const dir = folderFor(t);

@@ -2,9 +2,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: that is how variables look in a config file
 
 import test from 'ava';
-import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { loadFiles, problemLines } from '../support/config-files.js';
+import { fc } from '../support/properties.js';
 
 const KEYS = [
   'gateway',

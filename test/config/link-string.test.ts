@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { type LinkInput, linkSchema } from '../../src/config/link-schema.js';
 import { formatLink, parseLink } from '../../src/config/link-string.js';
+import { fc } from '../support/properties.js';
 
 const GOOD: Readonly<Record<string, object>> = {
   'serial:/dev/ttyUSB0?baud_rate=9600': { type: 'serial', path: '/dev/ttyUSB0', baud_rate: 9600 },

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { formatChanges, NO_CHANGES, parseChanges, type RemoteChanges } from '../../src/config/remote-changes.js';
 import { setAside, writeChangesFile } from '../../src/config/remote-changes-file.js';
 import { loadFiles, problemLines } from '../support/config-files.js';
+import { fc } from '../support/properties.js';
 
 const DEVICE = { driver: 'lines', link: 'tcp://h:1' };
 

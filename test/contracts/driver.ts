@@ -2,12 +2,12 @@
 // what the device sends; `decodeAll` serves the driver's own tests too.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { framingSchema } from '../../src/config/framing-schema.js';
 import { Decoder } from '../../src/device/decoder.js';
 import type { Channel, FramedDriver } from '../../src/device/driver.js';
 import { makeFramer } from '../../src/device/make-framer.js';
 import { CollectingSink } from '../support/collecting-sink.js';
+import { fc } from '../support/properties.js';
 
 /** What a device sends, and the options to read it with. */
 export interface DriverFixture {

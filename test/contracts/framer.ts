@@ -2,11 +2,11 @@
 // `framing` serve the framers' own tables.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { type FramingConfig, framingSchema } from '../../src/config/framing-schema.js';
 import type { Framer } from '../../src/device/framer.js';
 import { makeFramer } from '../../src/device/make-framer.js';
 import { FrameLog } from '../support/frame-log.js';
+import { fc } from '../support/properties.js';
 
 /** A framing under test. */
 export interface FramerFixture {

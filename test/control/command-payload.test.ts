@@ -1,9 +1,9 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { parseCommand, refuseReason } from '../../src/control/command-payload.js';
 import type { Command } from '../../src/device/message.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import type { CommandTopic } from '../../src/uplink/topics.js';
+import { fc } from '../support/properties.js';
 
 const SET: CommandTopic = { device: 'scale', verb: 'set' };
 const context = { receivedAt: 1_000_000, makeTransaction: () => 'made' };

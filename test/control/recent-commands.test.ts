@@ -1,8 +1,8 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { contentsOf, MAX_RECENT, RecentCommands, type Recollection } from '../../src/control/recent-commands.js';
 import type { CommandStatus } from '../../src/device/message.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { fc } from '../support/properties.js';
 
 const TEN_MINUTES = 600_000;
 const A_MINUTE = 60_000;
@@ -166,7 +166,7 @@ async function live(steps: readonly Step[]): Promise<void> {
 
 test('a command acts once, whatever comes again and when', async (t) => {
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), live), {
-    numRuns: Number(process.env.FC_RUNS ?? 200),
+    numRuns: 200,
   });
   t.pass();
 });

@@ -1,11 +1,11 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { type BridgeControls, bridgeApi } from '../../src/control/bridge-api.js';
 import { healthOf } from '../../src/control/health.js';
 import { Requests } from '../../src/control/requests.js';
 import type { BridgeResponseUp } from '../../src/device/message.js';
 import type { IncomingMessage } from '../../src/uplink/incoming-message.js';
 import { makeTopics } from '../../src/uplink/topics.js';
+import { fc } from '../support/properties.js';
 import { RecordingLog } from '../support/recording-log.js';
 
 const BASE = 'ferrule/t';

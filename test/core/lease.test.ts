@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { Lease } from '../../src/core/lease.js';
+import { fc } from '../support/properties.js';
 
 function leaseOf(close: () => Promise<void> = async () => {}) {
   const seen = { closes: 0 };

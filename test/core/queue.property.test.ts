@@ -3,8 +3,8 @@
 
 import { getEventListeners } from 'node:events';
 import test from 'ava';
-import fc from 'fast-check';
 import { type FullPolicy, MessageQueue, type PutResult } from '../../src/core/queue.js';
+import { fc } from '../support/properties.js';
 
 interface Item {
   readonly id: number;

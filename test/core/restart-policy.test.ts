@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { type Backoff, backoffDelay, DEFAULT_INTENSITY, decideRestart } from '../../src/core/restart-policy.js';
+import { fc } from '../support/properties.js';
 
 const BACKOFF: Backoff = { firstMs: 250, maxMs: 30_000 };
 

@@ -1,8 +1,8 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { GROUP_TRANSITIONS, type GroupState } from '../../src/core/lifecycle.js';
 import { IllegalTransition, StateMachine, type Transition } from '../../src/core/state-machine.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { fc } from '../support/properties.js';
 
 const STATES = Object.keys(GROUP_TRANSITIONS) as GroupState[];
 

@@ -2,12 +2,12 @@
 // wait is answered, every release runs once and in reverse.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { GROUP_TRANSITIONS } from '../../src/core/lifecycle.js';
 import { MessageQueue } from '../../src/core/queue.js';
 import type { Thread, ThreadBody } from '../../src/core/thread.js';
 import { type CloseReport, ThreadGroup } from '../../src/core/thread-group.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { fc } from '../support/properties.js';
 
 type Temper = 'worker' | 'deaf' | 'slow';
 

@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { SliceBatch } from '../../src/device/batch.js';
 import type { ReadingBatch } from '../../src/device/message.js';
+import { fc } from '../support/properties.js';
 
 interface Cut {
   readonly chunk: Buffer;

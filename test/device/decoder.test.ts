@@ -1,9 +1,9 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { Decoder, DriverCrash } from '../../src/device/decoder.js';
 import type { Decoded, DriverInstance, Encoded, FramedDriver } from '../../src/device/driver.js';
 import { CollectingSink } from '../support/collecting-sink.js';
 import { plainLineFramer } from '../support/plain-framer.js';
+import { fc } from '../support/properties.js';
 
 function setUp(instance: DriverInstance, commands?: FramedDriver['commands']) {
   const sink = new CollectingSink();

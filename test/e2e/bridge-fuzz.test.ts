@@ -2,12 +2,12 @@
 // process lives; what it keeps is always whole; and the device next door loses nothing. Longer with FERRULE_SOAK=1.
 
 import { readdirSync } from 'node:fs';
-import fc from 'fast-check';
 import { parseChanges } from '../../src/config/remote-changes.js';
 import { type Answer, BASE, BridgeRig } from '../support/bridge-rig.js';
 import { brokerTest } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import { startNeighbour } from '../support/neighbour.js';
+import { fc } from '../support/properties.js';
 import { allowForSoak, repeats } from '../support/soak.js';
 
 const RUNS = repeats(150, 3000);

@@ -3,11 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { driversFor } from '../support/driver-folder.js';
 import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
+import { fc } from '../support/properties.js';
 import type { Subscriber } from '../support/subscriber.js';
 import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
 

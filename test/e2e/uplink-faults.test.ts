@@ -10,10 +10,13 @@ import { brokerFor, brokerTest, gatewayFor, subscriberFor } from '../support/e2e
 import { eventually } from '../support/eventually.js';
 import { faultProxyFor } from '../support/fault-proxy.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
+import { ask } from '../support/http-ask.js';
 import { type JudgedBroker, judgedBrokerFor } from '../support/lasting-judge.js';
+import { freePort } from '../support/mosquitto.js';
 import { openNamedPty } from '../support/named-pty.js';
 import { numberedLine, tally } from '../support/numbered-lines.js';
 import { residentMiB } from '../support/process-figures.js';
+import { parsePrometheus, sampleOf } from '../support/prometheus-text.js';
 import { allowForSoak, isSoak, repeats } from '../support/soak.js';
 import type { Received, Subscriber } from '../support/subscriber.js';
 import { startTcpDevice, type TcpDevice } from '../support/tcp-device.js';
@@ -33,6 +36,8 @@ const MS_PER_LINE = 2;
 const SLOW_BYTES_PER_SECOND = 10_000;
 
 interface Rig {
+  /** Of its metrics. */
+  readonly httpPort: number;
   readonly gateway: GatewayProcess;
   readonly device: TcpDevice;
   readonly streams: Readonly<Record<string, DeviceStream>>;
@@ -40,11 +45,12 @@ interface Rig {
 
 /** A gateway with a pty and a socket that talk; online. */
 async function rigFor(t: ExecutionContext, judge: Subscriber, mqtt: object, order: Order): Promise<Rig> {
-  const [pty, device] = [await openNamedPty(), await startTcpDevice()];
+  const [pty, device, httpPort] = [await openNamedPty(), await startTcpDevice(), await freePort()];
   t.teardown(() => Promise.all([pty.close(), device.close()]));
   const gateway = gatewayFor(t, {
     config: {
       gateway: { id: 'e2e' },
+      http: { listen: `127.0.0.1:${httpPort}` },
       mqtt: { ...mqtt, reconnect: { first: 100, max: 400 } },
       spool: { replay_order: order },
       devices: {
@@ -60,11 +66,12 @@ async function rigFor(t: ExecutionContext, judge: Subscriber, mqtt: object, orde
     cell.stop();
     scale.stop();
   });
-  return { gateway, device, streams: { cell, scale } };
+  return { httpPort, gateway, device, streams: { cell, scale } };
 }
 
-/** Everything came; what came twice is no more than was on its way; the order is as asked for. */
+/** Everything came; what came twice was unacknowledged when a session was lost; the order is as asked for. */
 async function nothingLost(t: ExecutionContext, judge: Subscriber, rig: Rig, order: Order, losses: number) {
+  let twice = 0;
   for (const [name, stream] of Object.entries(rig.streams)) {
     stream.stop();
     await allThere(judge, name, stream.lines);
@@ -72,13 +79,17 @@ async function nothingLost(t: ExecutionContext, judge: Subscriber, rig: Rig, ord
     const { doubled, outOfOrder, ...found } = tallyOf(messages);
     const all = { received: stream.lines + doubled, lost: 0, damaged: 0, highest: stream.lines - 1 };
     t.deepEqual(found, all, name);
-    t.true(doubled <= losses * WINDOW, `${name}: ${doubled} came twice in ${losses} losses`);
+    twice += doubled;
     const kept = messages.filter(({ user }) => user?.historical === 'true');
     if (order === 'in-order') t.is(outOfOrder, 0, name);
     else bothOrders(t, name, messages);
     checkMarks(t, name, kept);
     t.log(`${name}: ${stream.lines} lines, ${losses} losses, ${kept.length} kept, ${doubled} came twice`);
   }
+  const resent = await resentBy(rig);
+  t.true(twice <= resent, `${twice} came twice, and only ${resent} were sent again`);
+  t.true(resent <= losses * WINDOW, `${resent} sent again in ${losses} losses`);
+  t.log(`${resent} unacknowledged messages sent again in ${losses} losses, of which ${twice} came twice`);
   const troubles = rig.gateway.log.filter(({ group, level }) => group !== 'bridge/mqtt' && level !== 'info');
   t.deepEqual(troubles, [], 'no device noticed anything');
   t.is(rig.device.accepted, 1, 'the socket was never let go');
@@ -94,6 +105,12 @@ async function allThere(judge: Subscriber, name: string, lines: number): Promise
   };
   const withinMs = WITHIN_MS + lines * MS_PER_LINE;
   await eventually(count, `all ${lines} lines of ${name}`, withinMs).catch(() => {}); // the tally says what is missing
+}
+
+/** Messages that the gateway says it sent again after losses. */
+async function resentBy({ httpPort }: Rig): Promise<number> {
+  const families = parsePrometheus((await ask(httpPort, '/metrics')).body);
+  return sampleOf(families, 'ferrule_uplink_resent_messages_total') ?? Number.NaN;
 }
 
 function tallyOf(messages: readonly Received[]) {

@@ -3,12 +3,12 @@
 // as not sent or expired has not reached the device.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { Presence } from '../../src/core/presence.js';
 import type { FramedDriver } from '../../src/device/driver.js';
 import type { Command } from '../../src/device/message.js';
 import { answeringDriver } from '../support/answering-driver.js';
 import { command, type GroupRig, groupRig } from '../support/group-rig.js';
+import { fc } from '../support/properties.js';
 
 type Step =
   | {
@@ -208,7 +208,7 @@ test('any life of a device answers each command once, and sends at most one at a
       fc.constantFrom<'hold' | 'refuse'>('hold', 'refuse'),
       live,
     ),
-    { numRuns: Number(process.env.FC_RUNS ?? 400) },
+    { numRuns: 400 },
   );
   t.pass();
 });

@@ -2,10 +2,10 @@
 // link is closed once, each command is answered once, and every reading is relayed, counted as dropped, or still there.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { defineDriver, z } from '../../src/device/driver.js';
 import type { Command } from '../../src/device/message.js';
 import { command, type GroupRig, groupRig } from '../support/group-rig.js';
+import { fc } from '../support/properties.js';
 
 type Step =
   | { readonly op: 'frame'; readonly pad: number }
@@ -162,7 +162,7 @@ async function live(steps: readonly Step[], canPause: boolean, queueSize: number
 test('any life of a device keeps its promises', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.boolean(), fc.constantFrom(300, 64 * 1024), live),
-    { numRuns: Number(process.env.FC_RUNS ?? 300) },
+    { numRuns: 300 },
   );
   t.pass();
 });

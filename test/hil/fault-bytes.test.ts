@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { garbled, piecesOf, repeated } from '../../src/hil/fault-bytes.js';
 import { seededRandom, seedFor } from '../../src/hil/fault-random.js';
+import { fc } from '../support/properties.js';
 
 test('garbling changes no byte at rate 0, every byte at rate 1, and never the length or the original', (t) => {
   fc.assert(

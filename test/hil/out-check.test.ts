@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { OutCheck } from '../../src/hil/out-check.js';
+import { fc } from '../support/properties.js';
 
 test('the same bytes are the same, whatever the chunks and whoever comes first', (t) => {
   fc.assert(

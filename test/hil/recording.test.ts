@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { formatEntry, parseEntry, type RecordingEntry } from '../../src/hil/recording.js';
 import { openRecording } from '../../src/hil/recording-reader.js';
 import { openRecordingFile, RecordingWriter } from '../../src/hil/recording-writer.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { folderFor } from '../support/ferrule-command.js';
+import { fc } from '../support/properties.js';
 
 const HEADER = '{"ferrule_recording":1,"device":"scale","more":true}\n';
 

@@ -1,10 +1,10 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { Checksum } from '../../src/device/checksum.js';
 import { answerRequest } from '../../src/hil/modbus-registers.js';
 import type { VirtualLine } from '../../src/hil/virtual-line.js';
 import { VirtualModbus } from '../../src/hil/virtual-modbus.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { fc } from '../support/properties.js';
 
 const CRC = new Checksum({ type: 'crc16-modbus', endian: 'little' });
 

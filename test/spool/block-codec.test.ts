@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib';
 import test from 'ava';
-import fc from 'fast-check';
 import { decodeBlock, encodeBlock } from '../../src/spool/block-codec.js';
 import type { SpoolRecord } from '../../src/spool/record.js';
 import { StoreError } from '../../src/spool/store-error.js';
+import { fc } from '../support/properties.js';
 import { anyRecord, batchOf, recordOf, textsIn } from '../support/spool-records.js';
 
 const anySeq = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });

@@ -1,8 +1,8 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { encodeBlock } from '../../src/spool/block-codec.js';
 import { countIn } from '../../src/spool/record.js';
 import { splitRecords, withoutFirst } from '../../src/spool/split.js';
+import { fc } from '../support/properties.js';
 import { anyRecord, textsIn } from '../support/spool-records.js';
 
 test('records in parts are the same messages, in order, and no part is too large unless one message is', (t) => {

@@ -66,6 +66,30 @@ test('blocks that are out while the disk comes back are neither lost nor doubled
   t.deepEqual(rig.drops, []);
 });
 
+test('a block that was half sent when the broker went is sent on although the disk refuses', async (t) => {
+  const { faults, openStore } = failingStores();
+  const rig = await makeSpoolRig({ openStore });
+  const spool = await rig.open();
+  const [block] = await spool.append([recordOf('a', ['1', '2', '3', '4'])], { isHandedOut: true });
+  await spool.append([recordOf('a', ['5'])]);
+  faults.write = 'STORE_IO';
+  spool.trim(block?.seq ?? 0, 1);
+  spool.rewind();
+  const [again] = await takeAll(spool);
+  t.deepEqual(again && textsOf([again]), ['a:2', 'a:3', 'a:4']);
+  spool.trim(again?.seq ?? 0, 2);
+  t.is(spool.messages, 2);
+  spool.rewind();
+  t.deepEqual(textsOf(await takeAll(spool)), ['a:4', 'a:5'], 'and so once more');
+  t.is(spool.state, 'disk', 'reading on does not need the disk to take anything');
+  spool.rewind();
+  faults.write = undefined;
+  await spool.close();
+  t.deepEqual(textsOf(await takeAll(await rig.open())), ['a:4', 'a:5'], 'a restart knows it as well');
+  t.deepEqual(rig.drops, []);
+  await rig.close();
+});
+
 test('a write that failed and came through all the same does not come twice', async (t) => {
   const { faults, openStore } = failingStores();
   const rig = await makeSpoolRig({ openStore });

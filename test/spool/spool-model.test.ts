@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import test from 'ava';
-import fc from 'fast-check';
 import { silentLog } from '../../src/core/log.js';
 import type { SpoolBlock } from '../../src/spool/record.js';
 import { Spool, type SpoolOptions } from '../../src/spool/spool.js';
 import { failingStores } from '../support/failing-store.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { fc } from '../support/properties.js';
 import { makeSpoolFolder, type SpoolFolder } from '../support/spool-folder.js';
 import { recordOf, textsOf } from '../support/spool-records.js';
 

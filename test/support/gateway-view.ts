@@ -34,6 +34,7 @@ export function gatewayFigures(figures: Partial<GatewayFigures> = {}): GatewayFi
     uplink: {
       queuedBytes: 0,
       unacknowledged: 0,
+      resent: 0,
       dropped: 0,
       isOnline: true,
       spoolState: 'idle',

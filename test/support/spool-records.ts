@@ -1,7 +1,7 @@
 // Records for tests of the spool, made by hand, by fast-check, and from numbers that can be read back.
 
-import fc from 'fast-check';
 import type { SpoolBlock, SpoolRecord } from '../../src/spool/record.js';
+import { fc } from './properties.js';
 
 /** When the messages of `recordOf` were read, unless it is told. */
 export const READ_AT = Date.UTC(2026, 0, 1);

@@ -1,8 +1,8 @@
 import test from 'ava';
-import fc from 'fast-check';
 import mqttPacket, { type Packet } from 'mqtt-packet';
 import { AckFilter } from '../../src/uplink/ack-filter.js';
 import { packetLength, wholePackets } from '../../src/uplink/packet-scan.js';
+import { fc } from '../support/properties.js';
 
 const id = fc.integer({ min: 1, max: 65_535 });
 const text = fc.string({ maxLength: 200 });

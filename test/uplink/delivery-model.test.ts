@@ -3,13 +3,13 @@
 // Whatever the order of these, each reading arrives, or is told as lost; live ones in order, kept ones in order.
 
 import test from 'ava';
-import fc from 'fast-check';
 import { sleep } from '../../src/core/clock.js';
 import { MemoryStore } from '../../src/spool/memory-store.js';
 import type { SpoolOptions } from '../../src/spool/spool.js';
 import type { BlockRef, Store, StoredBlock } from '../../src/spool/store.js';
 import type { SpoolSettings } from '../../src/uplink/spool-settings.js';
 import type { FakeSession } from '../support/fake-session.js';
+import { fc } from '../support/properties.js';
 import { type Meets, UplinkRig } from '../support/uplink-rig.js';
 
 const DEVICES = ['scale', 'cell'] as const;

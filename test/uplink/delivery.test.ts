@@ -1,9 +1,9 @@
 // The send thread: what is kept, what is dropped, who has to wait.
 
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { MemoryStore } from '../../src/spool/memory-store.js';
 import { StoreError } from '../../src/spool/store-error.js';
+import { fc } from '../support/properties.js';
 import { UplinkRig } from '../support/uplink-rig.js';
 
 const KIB = 1024;
@@ -283,6 +283,8 @@ test('what a lost session had not acknowledged is sent first with the next one, 
   await rig.comeBack();
   t.deepEqual(numbers(rig, 'scale'), [3, 4]);
   t.deepEqual(numbers(rig, 'cell'), [0, 1]);
+  t.is(rig.uplink.group.view().counters.resent, 3);
+  t.truthy(rig.log.find('3 unacknowledged messages will be sent again, and may arrive twice'));
   isSettled(t, rig);
 });
 

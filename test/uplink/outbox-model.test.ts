@@ -2,12 +2,12 @@
 // numbered per device, so that order and loss can be read off what the broker got.
 
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import type { ReplayOrder } from '../../src/uplink/lanes.js';
 import { Outbox } from '../../src/uplink/outbox.js';
 import type { PublishRoute } from '../../src/uplink/publish-packet.js';
 import { FakeWriter } from '../support/fake-writer.js';
 import { payloadText } from '../support/mqtt-parse.js';
+import { fc } from '../support/properties.js';
 import { textBatch } from '../support/text-batch.js';
 
 const MAX_URGENT_BYTES = 2000;

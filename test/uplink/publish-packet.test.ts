@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { BufferPool, PacketBuffer } from '../../src/uplink/packet-buffer.js';
 import {
   largestPayload,
@@ -10,6 +9,7 @@ import {
   packReadings,
 } from '../../src/uplink/publish-packet.js';
 import { parsePublishes } from '../support/mqtt-parse.js';
+import { fc } from '../support/properties.js';
 
 const NO_LIMITS = { bufferBytes: Number.POSITIVE_INFINITY, payloadBytes: Number.POSITIVE_INFINITY };
 

@@ -1,8 +1,8 @@
 import test from 'ava';
-import fc from 'fast-check';
 import mqttPacket, { type IPublishPacket } from 'mqtt-packet';
 import { restrictPublishes } from '../../src/uplink/restricted-publish.js';
 import { parsePublishes } from '../support/mqtt-parse.js';
+import { fc } from '../support/properties.js';
 
 const publish: fc.Arbitrary<IPublishPacket> = fc
   .record({

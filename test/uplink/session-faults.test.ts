@@ -3,12 +3,12 @@
 
 import type net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import mqttPacket, { type Packet } from 'mqtt-packet';
 import { openSession } from '../../src/uplink/open-session.js';
 import type { SessionOptions } from '../../src/uplink/session.js';
 import { SessionError } from '../../src/uplink/session-error.js';
 import { eventually } from '../support/eventually.js';
+import { fc } from '../support/properties.js';
 import { rawServerFor } from '../support/raw-server.js';
 import { openRig, type SessionRig, sessionOptions } from '../support/session-rig.js';
 

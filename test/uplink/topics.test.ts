@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { makeTopics } from '../../src/uplink/topics.js';
+import { fc } from '../support/properties.js';
 
 const RESERVED = ['bridge', 'set', 'get', 'write', 'response', 'availability', 'dead_letter', 'tap', 'health'];
 const segment = fc

@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { SessionIds } from '../../src/uplink/packet-ids.js';
 import { MAX_UNACKNOWLEDGED, Window } from '../../src/uplink/window.js';
+import { fc } from '../support/properties.js';
 
 const STEPS = fc.array(
   fc.oneof(

@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { Marker } from '../../../src/device/framers/marker.js';
+import { fc } from '../../support/properties.js';
 
 /** Where markers end, searched for in the whole text at once, one after the other. */
 function endsIn(text: string, marker: string): number[] {

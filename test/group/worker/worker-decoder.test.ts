@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import test from 'ava';
-import fc from 'fast-check';
 import { Decoder } from '../../../src/device/decoder.js';
 import { builtInDriversDir, loadDriver } from '../../../src/device/load.js';
 import { makeFramer } from '../../../src/device/make-framer.js';
@@ -9,6 +8,7 @@ import { WORKER_BACKLOG } from '../../../src/group/worker/worker-decoder.js';
 import { CollectingSink } from '../../support/collecting-sink.js';
 import { driverFixture } from '../../support/driver-fixture.js';
 import { eventually } from '../../support/eventually.js';
+import { fc } from '../../support/properties.js';
 import { framing, TimedSink, workerRig } from '../../support/worker-rig.js';
 
 const set = (text: string, channel?: string) =>

@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { IntelHexError, parseIntelHex } from '../../../src/hil/avr/intel-hex.js';
+import { fc } from '../../support/properties.js';
 
 const END = ':00000001FF';
 

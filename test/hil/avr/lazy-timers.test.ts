@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { CYCLES_PER_MS } from '../../../src/hil/avr/atmega328p.js';
 import { ChipBench, program } from '../../support/chip-bench.js';
+import { fc } from '../../support/properties.js';
 
 /** Where the program begins, in words: behind the 26 vectors, which only return. */
 const MAIN = 0x34;
@@ -85,6 +85,6 @@ test('whatever firmware does to the timers, lazy ones and skipped turns leave me
     const edge = oddEdge(lazy, plain);
     if (edge !== undefined) throw new Error(edge);
   });
-  const { failed, counterexample, errorInstance } = fc.check(property, { numRuns: 120, seed: 328 });
+  const { failed, counterexample, errorInstance } = fc.check(property, { numRuns: 120 });
   t.false(failed, `${JSON.stringify(counterexample)}: ${String(errorInstance)}`);
 });

@@ -1,11 +1,11 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { crc8 } from '../../../src/hil/avr/crc-8.js';
 import { Htu21d } from '../../../src/hil/avr/htu21d.js';
 import { Mcp9808 } from '../../../src/hil/avr/mcp9808.js';
 import { Sht31 } from '../../../src/hil/avr/sht31.js';
 import type { TwiDevice } from '../../../src/hil/avr/twi-device.js';
 import { TwiDevices } from '../../../src/hil/avr/twi-devices.js';
+import { fc } from '../../support/properties.js';
 
 /** Writes bytes as a master does; answers the acknowledges. */
 function write(device: TwiDevice, ...bytes: number[]): string[] {
