@@ -3,6 +3,7 @@
 //   SliceBatch  driver without decode: the frame is the reading; bounds into the buffer that came from the link, no copy
 //   JsonBatch   driver with decode: readings as JSON text, written once into a buffer of just the right size
 
+import type { Loan } from '../core/loan.js';
 import type { ReadingBatch } from './message.js';
 
 /** Takes each batch as it is complete. */
@@ -18,9 +19,24 @@ export class SliceBatch {
   readonly #take: TakeBatch;
   #bytes: Buffer | undefined;
   #bounds: number[] = [];
+  /** The buffer that is on loan, and its loan. */
+  #lent: Buffer | undefined;
+  #loan: Loan | undefined;
 
   constructor(take: TakeBatch) {
     this.#take = take;
+  }
+
+  /** Batches of `bytes` have a share in its loan, until `endLoan`. */
+  lend(bytes: Buffer, loan: Loan): void {
+    this.#lent = bytes;
+    this.#loan = loan;
+  }
+
+  endLoan(): void {
+    this.#lent = undefined;
+    this.#loan?.done();
+    this.#loan = undefined;
   }
 
   /** Adds `bytes[start, end)`. Another buffer than before (a frame that straddled chunks was joined) begins a new batch. */
@@ -39,7 +55,8 @@ export class SliceBatch {
     const bounds = this.#bounds;
     this.#bytes = undefined;
     this.#bounds = [];
-    this.#take(isWasteful(bytes, bounds) ? compact(bytes, bounds) : { bytes, bounds });
+    if (isWasteful(bytes, bounds)) this.#take(compact(bytes, bounds));
+    else this.#take({ bytes, bounds, loan: bytes === this.#lent ? this.#loan?.share() : undefined });
   }
 }
 

@@ -6,6 +6,7 @@
 //   encodeCommand -> payloads, and for a driver that reads answers: frame -> driver.confirm -> answer
 
 import { FerruleError, messageOf } from '../core/errors.js';
+import type { Loan } from '../core/loan.js';
 import { AnswerReader, type CommandAnswer } from './answer-reader.js';
 import { JsonBatch, SliceBatch } from './batch.js';
 import type { Decoded, DriverCommand, DriverInstance, FramedDriver, Rejected } from './driver.js';
@@ -98,11 +99,18 @@ export class Decoder {
     this.#sink = { frame: this.#frameHandler(), junk: this.#addJunk.bind(this) };
   }
 
-  /** Takes the next bytes; the decoder may keep slices of `chunk`. Throws DriverCrash after handing out what came before it. */
-  push(chunk: Buffer): void {
+  /**
+   * Takes the next bytes; the decoder may keep slices of `chunk`, and batches of such slices go with a share of its loan. Throws
+   * DriverCrash after handing out what came before it.
+   */
+  push(chunk: Buffer, _at?: number, _wall?: number, loan?: Loan): void {
     this.#bytesIn += chunk.length;
+    // Nobody can tell what a driver keeps of the frames that it is given.
+    const isLent = loan !== undefined && this.#isPlain;
+    if (isLent) this.#slices.lend(chunk, loan);
     this.#framer.push(chunk, this.#sink);
     this.#handOut();
+    if (isLent) this.#slices.endLoan();
   }
 
   /** Ends a partial frame: `gap` after `gapMs` of silence, `end` when the link is gone (settles too). */
@@ -124,6 +132,11 @@ export class Decoder {
     }
     this.#take(decoded, NO_BYTES, 0, 0);
     this.#handOut();
+  }
+
+  /** No code of the driver sees the frames. */
+  get #isPlain(): boolean {
+    return this.#instance.decode === undefined && this.#answers === undefined;
   }
 
   /** Bytes held of a frame that is not whole yet. */

@@ -5,6 +5,7 @@
 //   opener.open() -> link -> attach({ onChunk, onLost }) -> bytes ... -> onLost once -> close()
 
 import { FerruleError } from '../core/errors.js';
+import type { Loan } from '../core/loan.js';
 
 /** Why a link could not be opened, or was lost. `closed` = we closed it ourselves. */
 export type LinkTrouble =
@@ -41,8 +42,8 @@ export interface LinkLoss {
 export type WriteOutcome = 'written' | 'lost';
 
 export interface LinkHandlers {
-  /** Bytes, in order. The buffer now belongs to the receiver. Never called after `onLost`. */
-  onChunk(chunk: Buffer): void;
+  /** Bytes, in order. The buffer now belongs to the receiver, or is on `loan` to it. Never called after `onLost`. */
+  onChunk(chunk: Buffer, loan?: Loan): void;
   /** Called exactly once in the life of a link, also after our own `close()`. */
   onLost(loss: LinkLoss): void;
 }

@@ -4,6 +4,8 @@
 //   up:   device group -> relay(UpMessage)   -> uplink's send thread
 //   down: uplink -> control -> route(device, DownMessage) -> device group's send thread
 
+import type { Loan } from '../core/loan.js';
+
 /**
  * Readings of one device that came in together, as slices of one buffer: reading i is `bytes[bounds[2i], bounds[2i+1])`.
  * Packed this way so that a chunk of a thousand lines is one object in every queue it crosses.
@@ -12,6 +14,8 @@ export interface ReadingBatch {
   readonly bytes: Buffer;
   /** start0, end0, start1, end1, ... */
   readonly bounds: readonly number[];
+  /** `bytes` is on loan: whoever has this batch as the last says when it is done. A batch made from this one has none. */
+  readonly loan?: Loan | undefined;
 }
 
 /** Number of readings in a batch. */

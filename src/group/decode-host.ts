@@ -2,6 +2,7 @@
 // or in a Worker of their own (worker/worker-decoder.ts). What differs is optional here: an inline decoder has decoded when `push`
 // returns, and what it throws it throws there; a Worker hands out later, in order, and tells a crash by a callback.
 
+import type { Loan } from '../core/loan.js';
 import type { DecoderSink, DecoderStats, EncodedCommand } from '../device/decoder.js';
 import type { DriverCommand } from '../device/driver.js';
 import type { FlushReason } from '../device/framer.js';
@@ -21,8 +22,11 @@ export type WorkerWait = 'done' | 'gone' | 'aborted';
 
 /** Decoder and WorkerDecoder both are one. */
 export interface DecodeHost {
-  /** The next bytes, with the time of their arrival: monotonic, and by the wall clock. The host may keep slices of `chunk`. */
-  push(chunk: Buffer, at: number, wall: number): void;
+  /**
+   * The next bytes, with the time of their arrival: monotonic, and by the wall clock. The host may keep slices of `chunk`. A loan is
+   * now its own: it says when it is done, or never does.
+   */
+  push(chunk: Buffer, at: number, wall: number, loan?: Loan): void;
   /** Ends a partial frame; see Decoder. */
   flush(reason: FlushReason): void;
   settle(): void;

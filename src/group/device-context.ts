@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.js';
 import { ConnectionFlag } from '../core/connection-flag.js';
 import type { Lease } from '../core/lease.js';
+import type { Loan } from '../core/loan.js';
 import { GroupLog, type Log } from '../core/log.js';
 import type { MessageQueue, QueueOptions } from '../core/queue.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
@@ -16,7 +17,13 @@ import { countJunk, type JunkCounts, type JunkKind } from './junk-kind.js';
 /** What the receive thread finds in its inbox: bytes, and in their place among them silence and the end of the link. */
 export type ReceiveItem =
   /** `at`: monotonic ms of its arrival, `wall`: the same for people. */
-  | { readonly kind: 'chunk'; readonly bytes: Buffer; readonly at: number; readonly wall: number }
+  | {
+      readonly kind: 'chunk';
+      readonly bytes: Buffer;
+      readonly loan: Loan | undefined;
+      readonly at: number;
+      readonly wall: number;
+    }
   /** A link is up: a session begins. Put for drivers of sessions only. */
   | { readonly kind: 'opened'; readonly lease: Lease<Link> }
   /** Nothing has come for as long as the decoder waits. */

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.js';
 import type { Log } from '../core/log.js';
 import type { Presence } from '../core/presence.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
+import { ChunkPool } from '../device/links/chunk-pool.js';
 import { makeOpener } from '../device/make-opener.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
@@ -49,6 +50,8 @@ export class DeviceSet {
   readonly #options: DeviceSetOptions;
   readonly #absence: UplinkAbsence;
   readonly #members = new Map<string, Member>();
+  /** One for all of their sockets. */
+  readonly #chunks = new ChunkPool();
 
   constructor(options: DeviceSetOptions) {
     this.#options = options;
@@ -136,7 +139,8 @@ export class DeviceSet {
     };
     const { link, name: id } = plan;
     if (link.type === 'tcp-listen') return new ServerManager({ ...kind, id, listen: link });
-    return new CommsThreadGroup(kind, { id, opener: makeOpener(link, { clock, log: log.child({ group: id }) }) });
+    const deps = { clock, log: log.child({ group: id }), chunks: this.#chunks };
+    return new CommsThreadGroup(kind, { id, opener: makeOpener(link, deps) });
   }
 }
 

@@ -2,6 +2,7 @@
 // manager with each link; the link calls it straight, without a closure each for thousands of connections.
 
 import { Lease } from '../core/lease.js';
+import type { Loan } from '../core/loan.js';
 import type { Link, LinkHandlers, LinkLoss } from '../device/link.js';
 import type { DeviceContext } from './device-context.js';
 
@@ -10,7 +11,7 @@ const WORKED_MS = 10_000;
 
 /** Who takes what comes in. */
 export interface LinkReader {
-  intake(link: Link, chunk: Buffer): void;
+  intake(link: Link, chunk: Buffer, loan?: Loan): void;
   opened(lease: Lease<Link>): void;
 }
 
@@ -45,8 +46,8 @@ export class LinkUse implements LinkHandlers {
     return counters.bytesIn > this.#bytesBefore || clock.now() - this.#openedAt >= WORKED_MS;
   }
 
-  onChunk(chunk: Buffer): void {
-    this.#reader.intake(this.lease.resource, chunk);
+  onChunk(chunk: Buffer, loan?: Loan): void {
+    this.#reader.intake(this.lease.resource, chunk, loan);
   }
 
   onLost(loss: LinkLoss): void {

@@ -7,6 +7,7 @@
 
 import type { Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
+import type { Loan } from '../core/loan.js';
 import type { Inbox, Thread, ThreadExit, ThreadParts, ThreadSteps } from '../core/thread.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
@@ -71,7 +72,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   }
 
   /** Called by the link with every chunk. Synchronous: no promise between the wire and the queue. */
-  intake(link: Link, bytes: Buffer): void {
+  intake(link: Link, bytes: Buffer, loan?: Loan): void {
     const { received, counters, clock, managing, lease } = this.#ctx;
     if (lease?.resource !== link) {
       counters.droppedBytes += bytes.length; // let go of, though not closed yet: its end has been told to the decoder
@@ -89,7 +90,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     }
     this.#canPause = link.canPause;
     const isTooMuch = !link.canPause && received.weight + bytes.length > INTAKE_LIMIT;
-    if (isTooMuch || received.put({ kind: 'chunk', bytes, at, wall }) !== 'queued')
+    if (isTooMuch || received.put({ kind: 'chunk', bytes, loan, at, wall }) !== 'queued')
       counters.droppedBytes += bytes.length;
     if (link.canPause && received.weight >= PAUSE_AT) this.#pause(link);
   }
@@ -214,7 +215,10 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     this.#ctx.decoder ??= this.#parts.makeDecoder(this);
   }
 
-  #decode({ bytes, at, wall }: Extract<ReceiveItem, { kind: 'chunk' }>, thread: Thread): Promise<unknown> | undefined {
+  #decode(
+    { bytes, loan, at, wall }: Extract<ReceiveItem, { kind: 'chunk' }>,
+    thread: Thread,
+  ): Promise<unknown> | undefined {
     const decoder = this.decoder();
     // The timer may be late, and so may this thread: what counts is when the bytes came.
     this.#passQuiet(decoder, at);
@@ -222,7 +226,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     this.#chunkWall = wall;
     const startedAt = this.#ctx.clock.now();
     try {
-      decoder.push(bytes, at, wall);
+      decoder.push(bytes, at, wall, loan);
     } finally {
       this.#noteHeld(startedAt);
       this.#countFrames(decoder);

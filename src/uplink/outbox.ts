@@ -284,6 +284,7 @@ export class Outbox {
   #releaseIfDone(item: Item): void {
     if (item.unacknowledged > 0 || unwritten(item) > 0) return;
     this.#lanes.of(item).release(item);
+    item.batch.loan?.done();
     item.onDone?.();
   }
 

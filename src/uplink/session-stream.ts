@@ -59,9 +59,19 @@ export class SessionStream extends Duplex {
     return this.destroyed || this.#socket.destroyed ? Number.POSITIVE_INFINITY : this.#socket.writableLength;
   }
 
-  /** Writes whole packets straight to the socket. `done` is called once, when the bytes are written, or lost with an error. */
+  /**
+   * Writes whole packets straight to the socket. `done` is called once, when the bytes are written, or lost with an error; before this
+   * returns if the system has taken them: Node calls back at the end of the turn only, and the next packets could not have the memory.
+   */
   writePackets(packets: Buffer, done: Done): void {
-    this.#socket.write(packets, done);
+    let isDone = false;
+    const finish = (error?: Error | null): void => {
+      if (!isDone) done(error);
+      isDone = true;
+    };
+    this.#socket.write(packets, finish);
+    const { writableLength, destroyed, errored } = this.#socket;
+    if (writableLength === 0 && !destroyed && errored === null) finish();
   }
 
   /** Reads nothing until `goOn`. */
@@ -123,7 +133,8 @@ export class SessionStream extends Duplex {
     if (this.#filter.push(chunk) > 0) this.#hooks.onAcksRead();
   };
 
-  readonly #onDrain = (): void => this.#hooks.onDrain();
+  /** Node tells of the drain before it calls back the writes, and only that frees their buffers: what is packed now would need others. */
+  readonly #onDrain = (): void => queueMicrotask(() => this.#hooks.onDrain());
 
   readonly #onEnd = (): void => {
     this.push(null);

@@ -47,6 +47,7 @@ function toBuffer(chunk: string | Buffer): Buffer {
 }
 
 const RUNS = 300;
+const SPOILT = 0xdd;
 /** Of the longest one. */
 const CHECKSUM_SIZE = 4;
 const CHECKSUM_TYPES = ['crc16-modbus', 'crc16-ccitt', 'crc16-xmodem', 'crc8', 'crc32', 'sum8', 'xor8'] as const;
@@ -91,6 +92,16 @@ function registerStreams(fixture: FramerFixture): void {
         t.true(log.isIntact);
         t.true(mostHeld <= maxHeld, `${mostHeld} held`);
         t.is(heldAfterFlush, 0);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test(`${name}: it keeps nothing of a chunk, whose memory may be used for the next one`, (t) => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(stream, noise), { minLength: 1, maxLength: 3 }), cuts, (parts, sizes) => {
+        const spoil = (chunk: Buffer): Buffer => chunk.fill(SPOILT);
+        t.deepEqual(eventsOf(config, parts, sizes, spoil).log.events, eventsOf(config, parts, sizes).log.events);
       }),
       { numRuns: RUNS },
     );
@@ -155,7 +166,12 @@ interface Outcome {
 }
 
 /** Runs the parts through one framer, each in chunks of `sizes` (again and again), with a gap after each part. */
-function eventsOf(config: FramingConfig, parts: readonly Buffer[], sizes: readonly number[]): Outcome {
+function eventsOf(
+  config: FramingConfig,
+  parts: readonly Buffer[],
+  sizes: readonly number[],
+  after: (chunk: Buffer) => void = () => {},
+): Outcome {
   const framer = makeFramer(config);
   const log = new FrameLog();
   let mostHeld = 0;
@@ -163,6 +179,7 @@ function eventsOf(config: FramingConfig, parts: readonly Buffer[], sizes: readon
   for (const part of parts) {
     for (const chunk of chunksOf(part, sizes)) {
       framer.push(chunk, log);
+      after(chunk);
       mostHeld = Math.max(mostHeld, framer.held);
     }
     framer.flush('gap', log);

@@ -41,6 +41,7 @@ function buffersOf({ bytes, bounds }: ReadingBatch): Buffer[] {
   return bounds.flatMap((start, i) => (i % 2 === 0 ? [bytes.subarray(start, bounds[i + 1])] : []));
 }
 
-function textsOf(batch: ReadingBatch): string[] {
+/** The readings of a batch, as text in which each byte is one character. */
+export function textsOf(batch: ReadingBatch): string[] {
   return buffersOf(batch).map((bytes) => bytes.toString('latin1'));
 }

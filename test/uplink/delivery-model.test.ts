@@ -106,6 +106,11 @@ class OpenDisk implements Store {
   }
 }
 
+interface Arrival {
+  readonly number: number;
+  readonly isKept: boolean;
+}
+
 /** One run: gateways one after the other over the same store. */
 class World {
   readonly rigs: UplinkRig[] = [];
@@ -190,15 +195,15 @@ class World {
     return this.rigs.reduce((sum, { uplink }) => sum + names.reduce((of, name) => of + uplink.dropped(name), 0), 0);
   }
 
-  /** Numbers of the readings of a device as they arrived; `isKept`: only those marked as historical, or the others. */
-  arrived(device: string, isKept?: boolean): number[] {
+  /** The readings of a device as they arrived; kept ones are marked as historical. */
+  arrived(device: string): Arrival[] {
     return this.sessions.flatMap(({ published }) =>
       published
         .filter(({ topic }) => topic === `base/${device}`)
-        .filter(
-          ({ properties }) => isKept === undefined || (properties?.userProperties?.historical === 'true') === isKept,
-        )
-        .map(({ payload }) => Number(payload)),
+        .map(({ payload, properties }) => ({
+          number: Number(payload),
+          isKept: properties?.userProperties?.historical === 'true',
+        })),
     );
   }
 
@@ -254,13 +259,23 @@ class World {
   }
 }
 
-/** First arrivals only. */
-function once(numbers: readonly number[]): number[] {
-  return [...new Set(numbers)];
+/** First arrivals only: after a crash the disk has, and sends, what had arrived just before, be it live or kept. */
+function once(arrivals: readonly Arrival[]): Arrival[] {
+  const seen = new Set<number>();
+  return arrivals.filter(({ number }) => !seen.has(number) && seen.add(number));
 }
 
-function isRising(numbers: readonly number[]): boolean {
-  return numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
+function isRising(arrivals: readonly Arrival[]): boolean {
+  return arrivals.every(({ number }, i) => i === 0 || number > (arrivals[i - 1] as Arrival).number);
+}
+
+/** Live ones in order and kept ones in order; or all of them. */
+function disorderOf(device: string, arrivals: readonly Arrival[], order: Settings['replay_order']): string[] {
+  if (order === 'in-order') return isRising(arrivals) ? [] : [`${device}: out of order`];
+  return [true, false].flatMap((isKept) => {
+    const some = arrivals.filter((arrival) => arrival.isKept === isKept);
+    return isRising(some) ? [] : [`${device}, ${isKept ? 'kept' : 'live'}: ${some.map(({ number }) => number)}`];
+  });
 }
 
 /** What is wrong with what arrived, in words. */
@@ -268,13 +283,11 @@ function faultsOf(world: World, { replay_order }: Settings): string[] {
   const faults: string[] = [];
   let [missing, doubled] = [0, 0];
   for (const device of DEVICES) {
-    const [kept, live] = [world.arrived(device, true), world.arrived(device, false)];
-    if (!isRising(once(live))) faults.push(`${device}, live: ${once(live)}`);
-    if (!isRising(once(kept))) faults.push(`${device}, kept: ${once(kept)}`);
-    if (replay_order === 'in-order' && !isRising(once(world.arrived(device)))) faults.push(`${device}: out of order`);
-    const unique = new Set([...kept, ...live]).size;
-    missing += (world.read.get(device) ?? 0) - unique;
-    doubled += kept.length + live.length - unique;
+    const all = world.arrived(device);
+    const first = once(all);
+    faults.push(...disorderOf(device, first, replay_order));
+    missing += (world.read.get(device) ?? 0) - first.length;
+    doubled += all.length - first.length;
   }
   const most = WINDOW * (world.sessions.length - 1);
   if (doubled > most && world.crashes === 0) faults.push(`${doubled} came twice, ${most} may have been on their way`);

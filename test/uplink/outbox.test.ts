@@ -1,4 +1,5 @@
 import test from 'ava';
+import { Loan } from '../../src/core/loan.js';
 import { Outbox } from '../../src/uplink/outbox.js';
 import type { OutboxEntry } from '../../src/uplink/outbox-entry.js';
 import { FakeWriter } from '../support/fake-writer.js';
@@ -82,6 +83,37 @@ test('after a loss only what is not acknowledged is sent again, before what was 
   ack(outbox, next, '2', '4', '6', '7', '8');
   t.true(outbox.idle);
   t.is(outbox.bytes, 0);
+});
+
+test('memory on loan goes back when the broker has all of a batch: at QoS 0 once it is packed', (t) => {
+  const outbox = new Outbox();
+  const writer = new FakeWriter();
+  const returned: string[] = [];
+  const lent = (device: string, texts: readonly string[], qos: 0 | 1): OutboxEntry => {
+    const whole = entry(device, texts, qos);
+    return { ...whole, batch: { ...whole.batch, loan: new Loan(() => returned.push(device)) } };
+  };
+  outbox.add(lent('zero', ['1', '2'], 0));
+  outbox.add(lent('one', ['3', '4'], 1));
+  outbox.pump(writer);
+  t.deepEqual(returned, ['zero']);
+  ack(outbox, writer, '4');
+  t.deepEqual(returned, ['zero']);
+  ack(outbox, writer, '3');
+  t.deepEqual(returned, ['zero', 'one']);
+});
+
+test('what has to be sent again is on loan no more: its memory is left to the collector', (t) => {
+  const outbox = new Outbox();
+  const whole = entry('a', ['1', '2']);
+  const loan = new Loan(() => t.fail('given back'));
+  outbox.add({ ...whole, batch: { ...whole.batch, loan } });
+  outbox.pump(new FakeWriter());
+  outbox.onLoss();
+  const next = new FakeWriter();
+  outbox.pump(next);
+  ack(outbox, next, '1', '2');
+  t.true(outbox.idle);
 });
 
 test('QoS 0 that was written is gone with the connection; the rest of its batch is not', (t) => {

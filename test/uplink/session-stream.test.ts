@@ -5,12 +5,22 @@ import { SessionStream, type SessionStreamHooks } from '../../src/uplink/session
 /** A socket whose far end is the test. */
 class FakeSocket extends Duplex {
   readonly sent: Buffer[] = [];
+  /** The system takes nothing until `release`. */
+  isStuck = false;
+  failsWith: Error | undefined;
+  #held: (() => void) | undefined;
 
   override _read(): void {}
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
     this.sent.push(Buffer.from(chunk));
-    done();
+    if (this.isStuck) this.#held = done;
+    else done(this.failsWith);
+  }
+
+  release(): void {
+    this.isStuck = false;
+    this.#held?.();
   }
 }
 
@@ -56,6 +66,44 @@ test('done is called when hand-packed bytes are written, and also when they are 
   await new Promise<void>((resolve) => stream.writePackets(Buffer.of(0xc0, 0), () => resolve()));
   t.is(stream.buffered, Number.POSITIVE_INFINITY);
   stream.destroy();
+});
+
+test('memory that the system has taken is free before the write returns, otherwise when it has been taken; once', async (t) => {
+  const { socket, stream } = setUp();
+  const packet = Buffer.of(0xc0, 0);
+  const done: string[] = [];
+  stream.writePackets(packet, () => done.push('taken'));
+  t.deepEqual(done, ['taken']);
+  socket.isStuck = true;
+  stream.writePackets(packet, () => done.push('stuck'));
+  stream.writePackets(packet, () => done.push('behind it'));
+  await turn();
+  t.deepEqual(done, ['taken']);
+  socket.release();
+  await turn();
+  t.deepEqual(done, ['taken', 'stuck', 'behind it']);
+  stream.destroy();
+});
+
+test('a drain is told when the writes before it have been called back: their memory is free then', async (t) => {
+  const done: string[] = [];
+  const { socket, stream } = setUp({ onDrain: () => done.push('drain') });
+  socket.isStuck = true;
+  stream.writePackets(Buffer.alloc(64 * 1024), () => done.push('first'));
+  stream.writePackets(Buffer.alloc(64 * 1024), () => done.push('second'));
+  setImmediate(() => socket.release()); // from the event loop, as the system does it
+  await turn();
+  await turn();
+  t.deepEqual(done, ['first', 'second', 'drain']);
+  stream.destroy();
+});
+
+test('an error of a write reaches its caller, although the write is over at once', async (t) => {
+  const { socket, stream } = setUp();
+  stream.on('error', () => {});
+  socket.failsWith = new Error('broken');
+  const error = await new Promise((resolve) => stream.writePackets(Buffer.of(0xc0, 0), resolve));
+  t.is(error, socket.failsWith);
 });
 
 test('acknowledgements of one chunk are reported each, then once as read; the rest reaches mqtt.js', async (t) => {

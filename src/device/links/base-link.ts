@@ -5,6 +5,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, sleep } from '../../core/clock.js';
+import type { Loan } from '../../core/loan.js';
 import type { Link, LinkHandlers, LinkLoss, LinkTrouble, WriteOutcome } from '../link.js';
 import { IdleWatch, type Quiet } from './idle-watch.js';
 
@@ -123,12 +124,12 @@ export abstract class BaseLink implements Link, Quiet {
     this.lose('idle', `${this.name}: nothing received for ${seconds} s (idle_timeout)`);
   }
 
-  /** Hands bytes on. To be called by the implementation for each read, never after `lose`. */
-  protected deliver(chunk: Buffer): void {
+  /** Hands bytes on, which may be on loan. To be called by the implementation for each read, never after `lose`. */
+  protected deliver(chunk: Buffer, loan?: Loan): void {
     if (this.#loss || this.#isIntakeOver) return;
     this.#chunks++;
     if (this.#idle !== undefined) this.#lastChunkAt = this.clock.now();
-    this.#handlers?.onChunk(chunk);
+    this.#handlers?.onChunk(chunk, loan);
   }
 
   /** Notes the loss, once: settles writes, tells the owner, frees the descriptor. */

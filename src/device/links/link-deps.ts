@@ -3,8 +3,11 @@
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
 import type { SystemRoots } from '../ports.js';
+import type { ChunkPool } from './chunk-pool.js';
 
 export interface LinkDeps extends SystemRoots {
   readonly clock: Clock;
   readonly log?: Log;
+  /** Shared by all sockets; default: each opener has its own. */
+  readonly chunks?: ChunkPool;
 }

@@ -1,10 +1,12 @@
 // A Link over a TCP socket: one that we connected (`tcp.ts`) or one that a listener accepted (ServerManager). Thousands of
 // these may live in one process, so a link is one small object with no timer unless `idleTimeoutMs` is set.
 
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
+import type { Loan } from '../../core/loan.js';
 import type { Link, LinkTrouble, WriteOutcome } from '../link.js';
 import { BaseLink, type BaseLinkOptions } from './base-link.js';
+import type { ChunkPool } from './chunk-pool.js';
 import type { IdleWatch } from './idle-watch.js';
 
 const KEEPALIVE_MS = 30_000;
@@ -22,6 +24,19 @@ export interface SocketLinkOptions {
   readonly idleTimeoutMs: number;
   /** For many links of that timeout; default: one of its own. */
   readonly idleWatch?: IdleWatch | undefined;
+}
+
+/** Begins to connect a socket that reads by way of `chunks`, and not before it is a link that is attached. */
+export function dial(host: string, port: number, chunks: ChunkPool): Socket {
+  const take = (bytes: Buffer, loan?: Loan): void => socket[OWNER]?.onData(bytes, loan);
+  const callback = (count: number): boolean => {
+    chunks.handOn(count, take);
+    return true;
+  };
+  const socket: OwnedSocket = connect({ host, port, onread: { buffer: chunks.incoming, callback } });
+  socket.pause();
+  socket[LENDS] = true;
+  return socket;
 }
 
 /** Makes a Link of a connected socket. To be called in the turn in which it connected or was accepted. */
@@ -47,10 +62,13 @@ const DETAIL: Partial<Readonly<Record<LinkTrouble, string>>> = {
 };
 
 const OWNER = Symbol('link');
+/** It reads by way of a ChunkPool, and has no `data` events. */
+const LENDS = Symbol('lends');
 
 /** A socket knows its link, so that all sockets share their listeners: a closure each would be 64 bytes, five times. */
 interface OwnedSocket extends Socket {
   [OWNER]?: SocketLink;
+  [LENDS]?: boolean;
 }
 
 function onData(this: OwnedSocket, chunk: Buffer): void {
@@ -83,8 +101,8 @@ class SocketLink extends BaseLink {
     socket.on('error', onError).on('end', onEnd).on('close', onClose);
   }
 
-  onData(chunk: Buffer): void {
-    this.deliver(chunk);
+  onData(chunk: Buffer, loan?: Loan): void {
+    this.deliver(chunk, loan);
   }
 
   onHangUp(words: string): void {
@@ -99,8 +117,13 @@ class SocketLink extends BaseLink {
   }
 
   protected startReading(): void {
-    if (this.#socket.listenerCount('data') === 0) this.#socket.on('data', onData);
-    this.#socket.resume();
+    const socket = this.#socket;
+    if (socket[LENDS] === true) {
+      socket.read(0); // `resume` reads at the end of the turn, even if `pause` was called meanwhile
+      return;
+    }
+    if (socket.listenerCount('data') === 0) socket.on('data', onData);
+    socket.resume();
   }
 
   protected stopReading(): void {
@@ -131,7 +154,8 @@ class SocketLink extends BaseLink {
 
   #endGently(): Timer {
     this.#socket.end();
-    this.#socket.resume();
+    if (this.#socket[LENDS] === true) this.#socket.read(0);
+    else this.#socket.resume();
     return this.clock.after(LINGER_MS, () => this.#socket.destroy());
   }
 

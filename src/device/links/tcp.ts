@@ -1,32 +1,39 @@
 // Connects to a device or a serial server that listens on TCP (ser2net, Moxa, RFC 2217 in raw mode). The connected socket
 // becomes a link in `tcp-socket.ts`.
 
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TcpLinkConfig } from '../../config/link-schema.js';
 import { type Link, LinkError, type LinkOpener, type LinkTrouble } from '../link.js';
+import { ChunkPool } from './chunk-pool.js';
 import type { LinkDeps } from './link-deps.js';
-import { socketLink } from './tcp-socket.js';
+import { dial, socketLink } from './tcp-socket.js';
 
 /** An opener for `tcp://host:port`. */
 export function tcpOpener(config: TcpLinkConfig, deps: LinkDeps): LinkOpener {
   const address = config.host.includes(':') ? `[${config.host}]:${config.port}` : `${config.host}:${config.port}`;
   const name = `tcp ${address}`;
+  const chunks = deps.chunks ?? new ChunkPool();
   return {
     name,
     async open(signal): Promise<Link> {
-      const socket = await connected(config, address, deps, signal);
+      const socket = await connected(config, address, { ...deps, chunks }, signal);
       return socketLink(socket, { name, clock: deps.clock, idleTimeoutMs: config.idle_timeout });
     },
   };
 }
 
-function connected(config: TcpLinkConfig, address: string, deps: LinkDeps, signal: AbortSignal): Promise<Socket> {
+function connected(
+  config: TcpLinkConfig,
+  address: string,
+  deps: LinkDeps & { readonly chunks: ChunkPool },
+  signal: AbortSignal,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(aborted(address));
       return;
     }
-    const socket = connect({ host: config.host, port: config.port });
+    const socket = dial(config.host, config.port, deps.chunks);
     const settle = (): void => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);

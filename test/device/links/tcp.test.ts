@@ -3,6 +3,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import test from 'ava';
 import type { TcpLinkConfig } from '../../../src/config/link-schema.js';
 import { systemClock } from '../../../src/core/clock.js';
+import type { Loan } from '../../../src/core/loan.js';
+import { ChunkPool } from '../../../src/device/links/chunk-pool.js';
 import { socketLink } from '../../../src/device/links/tcp-socket.js';
 import { makeOpener } from '../../../src/device/make-opener.js';
 import { linkContract, openWatched, watch } from '../../contracts/link.js';
@@ -174,6 +176,41 @@ test('bytes that had been read when a paused link is reset come before the loss'
   t.is(losses[0]?.trouble, 'reset');
   t.is(bytes().toString(), 'first second');
   await link.close();
+  await far.close();
+});
+
+test('whatever is read at once, and whenever it is given back, the bytes are the ones that were sent', async (t) => {
+  const far = await device();
+  const chunks = new ChunkPool((memory) => memory.fill('#'));
+  const socket = await makeOpener(config(far.port), { ...deps, chunks }).open(forever);
+  const sent = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => 97 + (i % 23)));
+  const read: Buffer[] = [];
+  let [length, lent] = [0, 0];
+  const waiting: { readonly chunk: Buffer; readonly loan: Loan | undefined }[] = [];
+  const finish = (count: number): void => {
+    for (const { chunk, loan } of waiting.splice(0, count)) {
+      read.push(Buffer.from(chunk));
+      loan?.done();
+    }
+  };
+  socket.attach({
+    onChunk(chunk, loan) {
+      length += chunk.length;
+      lent += loan === undefined ? 0 : 1;
+      waiting.push({ chunk, loan });
+      finish(waiting.length > 5 ? 4 : 0);
+      if (lent % 7 !== 0) return;
+      socket.pause();
+      setImmediate(() => socket.resume());
+    },
+    onLost() {},
+  });
+  for (let at = 0; at < sent.length; at += 700_000) await far.send(sent.subarray(at, at + 700_000));
+  await eventually(() => length === sent.length, 'all of it');
+  finish(waiting.length);
+  t.true(Buffer.concat(read).equals(sent));
+  t.true(lent > 0 && chunks.free > 0, `${lent} on loan, ${chunks.free} free again`);
+  await socket.close();
   await far.close();
 });
 
