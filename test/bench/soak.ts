@@ -1,5 +1,6 @@
 // Whether anything grows: a load as a busy board has it, for as long as one likes, with memory, files and threads once a minute and
-// their growth per hour at the end. Run it with `npm run bench -- --soak 60`.
+// their growth per hour at the end. Run it with `npm run bench -- --soak 60`. What a process takes goes up and down with its
+// collector; so what it has in use is looked at too, early and at the end.
 //
 //   8 ptys, 10 lines/s each; 200 connections, a line/s each     checked line by line
 //   a pty that comes and goes, every 20 s                       its lines are JSON, which the sink passes over
@@ -13,8 +14,10 @@ import { eventually } from '../support/eventually.js';
 import { accepts, freePort } from '../support/mosquitto.js';
 import { openFiles, threadsOf } from '../support/process-figures.js';
 import { type BenchRig, pass } from './bench-rig.js';
+import { liveMiB } from './live-memory.js';
 import { costOf } from './process-cost.js';
 import { slopeOf } from './slope.js';
+import type { SutProcess } from './sut-process.js';
 import { drained, firstLine } from './window.js';
 
 const PTYS = 8;
@@ -42,7 +45,13 @@ export async function soak(rig: BenchRig, minutes: number, print: (line: string)
   await generator.ask('ptysOpen', links);
   const port = await freePort();
   const devices = [...links, passing].map((link) => ({ type: 'pty', path: link }) as const);
-  const sut = rig.start({ brokerPort, qos: 1, links: devices, listen: { port, connections: STEADY + 4 * PASSING } });
+  const sut = rig.start({
+    brokerPort,
+    qos: 1,
+    links: devices,
+    listen: { port, connections: STEADY + 4 * PASSING },
+    isInspected: true,
+  });
   await eventually(() => accepts(port), 'the listener', 20_000);
   await generator.ask('crowdConnect', { port, count: STEADY, first: FIRST_CONNECTION });
   await generator.ask('ptysOpened', undefined);
@@ -50,12 +59,13 @@ export async function soak(rig: BenchRig, minutes: number, print: (line: string)
   await generator.ask('crowdTalk', undefined);
   await firstLine(sut, receiver);
   const restless = startRestless(passing, port);
-  const samples = await sampled(sut.pid, minutes, print);
+  const { samples, live } = await sampled(sut, minutes, print);
   await restless.stop();
   const { sent: fromPtys } = await generator.ask('ptysStop', undefined);
   const { sent: fromCrowd } = await generator.ask('crowdStop', undefined);
   const lines = await drained(receiver, new Map([...fromPtys, ...fromCrowd]));
   printGrowth(samples, print);
+  print(`in use after a run of the collector: ${live.map((mib) => mib.toFixed(2)).join(' -> ')} MiB`);
   const { received, lost, doubled, outOfOrder, damaged } = lines;
   print(
     `lines: ${received} received, ${lost} lost, ${doubled} doubled, ${outOfOrder} out of order, ${damaged} damaged`,
@@ -64,8 +74,15 @@ export async function soak(rig: BenchRig, minutes: number, print: (line: string)
   return lost + doubled + outOfOrder + damaged === 0;
 }
 
-async function sampled(pid: number, minutes: number, print: (line: string) => void): Promise<Measured[]> {
+async function sampled(
+  sut: SutProcess,
+  minutes: number,
+  print: (line: string) => void,
+): Promise<{ readonly samples: Measured[]; readonly live: number[] }> {
+  const { pid } = sut;
   const samples: Measured[] = [];
+  const live: number[] = [];
+  const firstLook = Math.max(1, Math.floor((minutes * WARM_UP) / 2)); // a collection that we ask for is no part of what is counted
   const begun = performance.now();
   for (let minute = 1; minute <= minutes; minute += 1) {
     await pass(begun + minute * SAMPLE_EVERY_MS - performance.now());
@@ -75,8 +92,9 @@ async function sampled(pid: number, minutes: number, print: (line: string) => vo
     print(
       `${(hour * 60).toFixed(0)} min: ${sample.pssMiB.toFixed(1)} MiB, ${sample.files} files, ${sample.threads} threads`,
     );
+    if (minute === firstLook || minute === minutes) live.push(await liveMiB(sut));
   }
-  return samples;
+  return { samples, live };
 }
 
 function printGrowth(samples: readonly Measured[], print: (line: string) => void): void {

@@ -20,6 +20,8 @@ export interface Setup {
   readonly hasCommands?: boolean;
   /** Where to leave a profile of the processor. */
   readonly profileDir?: string;
+  /** Its memory is to be asked for: `liveMiB`. Only Ferrule can. */
+  readonly isInspected?: boolean;
 }
 
 /** What a workload asks of a system; a system that cannot do it says why. */

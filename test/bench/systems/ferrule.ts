@@ -14,7 +14,8 @@ export const ferrule: System = {
     const file = path.join(setup.dir, 'ferrule.yaml');
     writeFileSync(file, JSON.stringify(configOf(setup), null, 1)); // JSON is YAML too
     const profile = setup.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${setup.profileDir}`];
-    return { command: process.execPath, args: [...profile, MAIN, 'run', '-c', file] };
+    const inspector = setup.isInspected === true ? ['--inspect=127.0.0.1:0'] : [];
+    return { command: process.execPath, args: [...profile, ...inspector, MAIN, 'run', '-c', file] };
   },
 };
 
