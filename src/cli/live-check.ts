@@ -2,7 +2,6 @@
 // container, so it needs no broker, starts fast and answers 0 or 1. What may end a gateway must be sure: a config that cannot
 // be read just now is no reason (then the default address is asked), nor is a token that has been changed in the file.
 
-import { get } from 'node:http';
 import { hostname } from 'node:os';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from '../config/listen-address.js';
 import { loadConfig } from '../config/load.js';
@@ -57,7 +56,8 @@ function reachable(listen: ListenAddress | undefined): ListenAddress {
 function ask(address: ListenAddress, token: string | undefined, waitMs: number): Promise<LiveAnswer> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return new Promise((resolve) => {
-    const request = get({
+    // Not imported: that would load Node's fetch and HTTP/2 too, once a minute in a container.
+    const request = process.getBuiltinModule('node:http').get({
       ...address,
       path: '/health/live',
       headers,

@@ -75,8 +75,8 @@ export class HttpServer {
 
   async #run(): Promise<void> {
     const { clock } = this.#options;
-    // Only where http is on: nobody else pays for it.
-    const { createServer } = await import('node:http');
+    // Only where http is on: nobody else pays for it. `import` would read all that it exports, and with that load Node's fetch and HTTP/2.
+    const { createServer } = process.getBuiltinModule('node:http');
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       const server = createServer(
         { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS },
