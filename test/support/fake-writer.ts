@@ -12,6 +12,10 @@ export class FakeWriter implements PacketWriter {
   /** Number of socket writes. */
   writes = 0;
   buffered = 0;
+  /** The system takes all of a write before it returns. */
+  takesAtOnce = false;
+  /** Memory that packets came in. */
+  readonly memory = new Set<ArrayBufferLike>();
   #dones: (() => void)[] = [];
 
   constructor(protocolVersion: 4 | 5 = 5, maximumPacketSize = Number.POSITIVE_INFINITY) {
@@ -22,6 +26,12 @@ export class FakeWriter implements PacketWriter {
   writePackets(packets: Buffer, done: () => void): void {
     this.written.push(...parsePublishes(Buffer.from(packets), this.protocolVersion));
     this.writes++;
+    this.memory.add(packets.buffer);
+    if (this.takesAtOnce && this.buffered === 0) {
+      packets.fill(0); // it is the next one's now
+      done();
+      return;
+    }
     this.buffered += packets.length;
     this.#dones.push(done);
   }

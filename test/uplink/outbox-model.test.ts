@@ -37,6 +37,7 @@ const step = fc.oneof(
       arrived: fc.nat(50),
       receiveMaximum: fc.integer({ min: 1, max: 300 }),
       version: fc.constantFrom(4 as const, 5 as const),
+      takesAtOnce: fc.boolean(),
     }),
   },
 );
@@ -82,7 +83,7 @@ class Model {
     else if (action.kind === 'pump') this.pump();
     else if (action.kind === 'flush') this.writer.flush();
     else if (action.kind === 'ack') for (const pick of action.picks) this.ack(pick);
-    else this.lose(action.arrived, action.receiveMaximum, action.version);
+    else this.lose(action);
   }
 
   add(device: string, count: number, whenFull: 'reject' | 'drop'): void {
@@ -124,7 +125,7 @@ class Model {
   }
 
   /** The last packets written may not have arrived: at most those after the last acknowledged one. */
-  lose(missing: number, receiveMaximum: number, version: 4 | 5): void {
+  lose({ arrived: missing, receiveMaximum, version, takesAtOnce }: Extract<Step, { kind: 'lose' }>): void {
     this.takeArrivals(missing);
     this.writer.flush();
     this.outbox.onLoss();
@@ -132,6 +133,7 @@ class Model {
     this.openNews = new Set();
     this.outbox.connected(receiveMaximum);
     this.writer = new FakeWriter(version);
+    this.writer.takesAtOnce = takesAtOnce;
     this.open = [];
     this.seen = 0;
   }

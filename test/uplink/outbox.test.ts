@@ -346,6 +346,22 @@ test('what is worth telling in one session only is owed to nobody at the end', (
   t.deepEqual(outbox.leftovers(), new Map([['a', 2]]), 'the answer');
 });
 
+test('where the system takes all at once, one buffer serves for all writes', (t) => {
+  const outbox = new Outbox();
+  const writer = new FakeWriter();
+  writer.takesAtOnce = true;
+  for (let chunk = 0; chunk < 3; chunk++) {
+    for (let n = 0; n < 8; n++) outbox.add(entry('a', [`${chunk}${n}`.padEnd(40_000)], 0));
+    outbox.pump(writer);
+  }
+  t.is(writer.writes, 24);
+  t.is(writer.memory.size, 1);
+  t.deepEqual(
+    written(writer).map((text) => text.trim()),
+    Array.from({ length: 24 }, (_, n) => `${Math.floor(n / 8)}${n % 8}`),
+  );
+});
+
 test('a broker that is slower than the devices costs no new memory per write', (t) => {
   const outbox = new Outbox();
   const memory = new Set<ArrayBufferLike>();
