@@ -169,6 +169,11 @@ export class Delivery {
     else this.#turnEnd.soon();
   }
 
+  /** There are states to be said: when this turn is over, those of thousands of connections that end at once in a few writes. */
+  statesChanged(): void {
+    this.#turnEnd.soon();
+  }
+
   /** Resolves when nothing waits and everything is acknowledged, or `signal` aborts. */
   async whenIdle(signal: AbortSignal): Promise<'idle' | 'aborted'> {
     for (;;) {

@@ -175,7 +175,7 @@ export class Uplink {
   /** Publishes a retained state of the gateway itself (`bridge/info`, `bridge/devices`), now and with every new session. */
   publishState(topic: string, payload: string): void {
     this.#states.set(topic, payload);
-    this.#delivery.pump();
+    this.#delivery.statesChanged();
   }
 
   /** Messages of a device and of its connections that were dropped: no room, refused by the broker, too large for it. */
@@ -305,7 +305,7 @@ export class Uplink {
     } else {
       this.#states.set(topic, state === 'online' ? ONLINE : OFFLINE);
     }
-    this.#delivery.pump();
+    this.#delivery.statesChanged();
   }
 
   /** What is on the disk is not lost, but neither is it at the broker. */

@@ -38,6 +38,7 @@ test('every new session says the state of every device once', async (t) => {
 test('a state that a lost session had not acknowledged does not come after a newer one', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
   say(rig, 'scale', 'online');
+  await rig.clock.settle();
   t.deepEqual(rig.session.on('base/scale/availability'), [ONLINE]);
   await rig.lose();
   say(rig, 'scale', 'offline');
@@ -74,6 +75,15 @@ test('connections that come and go while the broker is away leave nothing to say
   }
   await rig.comeBack();
   t.deepEqual(rig.session.said, [`${STATE} ${ONLINE}`]);
+});
+
+test('states that change in one turn leave in one write', async (t) => {
+  const rig = await UplinkRig.start(t);
+  const { writes } = rig.session;
+  for (let n = 0; n < 200; n++) say(rig, `hall/${n}`, 'online');
+  await rig.clock.settle();
+  t.is(rig.session.on('base/hall/199/availability').length, 1);
+  t.is(rig.session.writes, writes + 1);
 });
 
 test('thousands of states go out a piece at a time, each once, the last value only', async (t) => {

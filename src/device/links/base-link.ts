@@ -108,10 +108,15 @@ export abstract class BaseLink implements Link, Quiet {
   async close(): Promise<void> {
     this.lose('closed', `${this.name} closed`);
     if (!this.#released) return;
+    const released = this.#released;
     // Ends on its own timer where the system is slow to let go; that timer must not outlive the wait.
-    const waited = new AbortController();
-    await Promise.race([this.#released, sleep(this.clock, RELEASE_MS, waited.signal)]);
-    waited.abort();
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.after(RELEASE_MS, resolve);
+      void released.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** For the idle watch; while we do not listen, the peer is not silent. */
