@@ -89,13 +89,19 @@ const nodeStreams = {
   },
 };
 
-/** commander loads `child_process` for subcommands that are programs of their own; ours are none. 10 ms of every start. */
-const noPrograms = {
-  name: 'no-programs',
+/** What packages load, and what we never reach in them: 5 to 20 ms each of every start. By what is loaded, and the package that does it. */
+const UNREACHED = {
+  'node:child_process': 'commander', // subcommands that are programs of their own
+  'thread-stream': 'pino', // transports, each in a Worker: see cli/make-log.ts
+  socks: 'mqtt', // proxies: the sockets are ours, uplink/broker-socket.ts
+  'worker-timers': 'mqtt', // for browsers
+};
+
+const unreached = {
+  name: 'unreached',
   setup({ onLoad, onResolve }) {
-    const ofCommander = ({ importer }) => importer.includes('/node_modules/commander/');
-    onResolve({ filter: /^node:child_process$/ }, (asked) =>
-      ofCommander(asked) ? { path: asked.path, namespace: 'nothing' } : undefined,
+    onResolve({ filter: new RegExp(`^(${Object.keys(UNREACHED).join('|')})$`) }, ({ path: name, importer }) =>
+      importer.includes(`/node_modules/${UNREACHED[name]}/`) ? { path: name, namespace: 'nothing' } : undefined,
     );
     onLoad({ filter: /./, namespace: 'nothing' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
   },
@@ -119,6 +125,6 @@ await build({
   sourcesContent: false,
   banner: { js: BANNER },
   external: EXTERNAL,
-  plugins: [ownUrl, nativeFolders, onlyEnglish, nodeStreams, noPrograms],
+  plugins: [ownUrl, nativeFolders, onlyEnglish, nodeStreams, unreached],
   logLevel: 'warning',
 });
