@@ -10,8 +10,9 @@ import type { ReadingBatch } from './message.js';
 export type TakeBatch = (batch: ReadingBatch) => void;
 
 // A slice keeps its whole buffer alive: up to 64 KiB (serial read pool) for a line of 20 bytes, as long as the line waits in a
-// queue. Above these limits the few bytes are copied out. 8 KiB is Node's own pool for small buffers, which a copy may share.
-const SMALL_BUFFER = 8192;
+// queue. Above these limits the few bytes are copied out. Not out of Node's own pool for small buffers, which the copy may share: 8 KiB,
+// 64 KiB from Node 24 on.
+const SMALL_BUFFER = Math.max(8192, Buffer.poolSize);
 const MAX_WASTE = 4;
 
 /** Readings that are slices of the link's buffers. Adding one allocates nothing but room in the list of bounds. */

@@ -18,13 +18,13 @@ function read(pool: ChunkPool, text: string, count: number): Taken {
   return taken;
 }
 
-test('a small read is in memory of its own, of just its size', (t) => {
+test('a small read is in memory of its own, that of Node for small buffers', (t) => {
   const pool = new ChunkPool();
   const { bytes, loan } = read(pool, 'a', 64);
   read(pool, 'b', 64);
   t.is(loan, undefined);
   t.is(bytes.toString(), 'a'.repeat(64));
-  t.true(read(pool, 'c', 10_000).bytes.buffer.byteLength <= 10_000);
+  t.true(read(pool, 'c', 10_000).bytes.buffer.byteLength <= Math.max(10_000, Buffer.poolSize));
 });
 
 test('a large read is on loan, and other reads leave it as it is until it is given back', (t) => {
