@@ -9,7 +9,8 @@ test('a pipeline counts with all its members, and only they', async (t) => {
   t.teardown(() => process.kill(-pid, 'SIGKILL'));
   await eventually(() => familyOf(pid).length === 3, 'the shell and both members');
   t.is(familyOf(pid)[0], pid);
-  t.true(costOf(pid).pssMiB > 0);
+  const { pssMiB, anonMiB } = costOf(pid);
+  t.true(pssMiB > 0 && anonMiB > 0);
 });
 
 test('work is seen as processor time, sleep as wake-ups', async (t) => {
@@ -22,5 +23,5 @@ test('work is seen as processor time, sleep as wake-ups', async (t) => {
 });
 
 test('a process that is gone costs nothing', (t) => {
-  t.deepEqual(costOf(2 ** 30), { cpuMs: 0, pssMiB: 0, peakRssMiB: 0, sleeps: 0 });
+  t.deepEqual(costOf(2 ** 30), { cpuMs: 0, pssMiB: 0, anonMiB: 0, peakRssMiB: 0, sleeps: 0 });
 });

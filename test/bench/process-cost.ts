@@ -14,6 +14,8 @@ export interface ProcessCost {
   readonly cpuMs: number;
   /** Proportional share of memory, MiB. */
   readonly pssMiB: number;
+  /** Memory of its own, MiB: not what it shares with other processes of the same program, as pssMiB has it in part. */
+  readonly anonMiB: number;
   /** Sum of the largest resident sizes that each process has had, MiB. */
   readonly peakRssMiB: number;
   /** Times that a thread went to sleep of its own will: each is followed by a wake-up. */
@@ -29,7 +31,13 @@ export function familyOf(pid: number): number[] {
 export function costOf(pid: number): ProcessCost {
   const pids = familyOf(pid);
   const sum = (of: (pid: number) => number): number => pids.reduce((total, each) => total + (safely(each, of) || 0), 0); // NaN: a zombie has no memory
-  return { cpuMs: sum(cpuMs), pssMiB: sum(pssMiB), peakRssMiB: sum(peakMiB), sleeps: sum(sleeps) };
+  return {
+    cpuMs: sum(cpuMs),
+    pssMiB: sum((each) => rollupMiB(each, 'Pss')),
+    anonMiB: sum((each) => rollupMiB(each, 'Anonymous')),
+    peakRssMiB: sum(peakMiB),
+    sleeps: sum(sleeps),
+  };
 }
 
 function childrenOf(pid: number): number[] {
@@ -48,8 +56,9 @@ function cpuMs(pid: number): number {
   return ((Number(fields[UTIME]) + Number(fields[STIME])) * 1000) / TICKS_PER_SECOND;
 }
 
-function pssMiB(pid: number): number {
-  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / 1024;
+function rollupMiB(pid: number, figure: 'Pss' | 'Anonymous'): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(new RegExp(`^${figure}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024;
 }
 
 function sleeps(pid: number): number {

@@ -32,7 +32,7 @@ const AWAY_MS = 3000;
 const SAMPLE_EVERY_MS = 60_000;
 /** Share of the time in which caches fill and V8 finds its size: not counted. */
 const WARM_UP = 0.25;
-const MEASURES = ['pssMiB', 'files', 'threads'] as const;
+const MEASURES = ['anonMiB', 'pssMiB', 'files', 'threads'] as const;
 
 type Measured = Readonly<Record<(typeof MEASURES)[number] | 'hour', number>>;
 
@@ -87,10 +87,11 @@ async function sampled(
   for (let minute = 1; minute <= minutes; minute += 1) {
     await pass(begun + minute * SAMPLE_EVERY_MS - performance.now());
     const hour = (performance.now() - begun) / 3_600_000;
-    const sample = { hour, pssMiB: costOf(pid).pssMiB, files: await openFiles(pid), threads: threadsOf(pid) };
+    const { anonMiB, pssMiB } = costOf(pid);
+    const sample = { hour, anonMiB, pssMiB, files: await openFiles(pid), threads: threadsOf(pid) };
     samples.push(sample);
     print(
-      `${(hour * 60).toFixed(0)} min: ${sample.pssMiB.toFixed(1)} MiB, ${sample.files} files, ${sample.threads} threads`,
+      `${(hour * 60).toFixed(0)} min: ${anonMiB.toFixed(1)} MiB of its own, ${pssMiB.toFixed(1)} PSS, ${sample.files} files, ${sample.threads} threads`,
     );
     if (minute === firstLook || minute === minutes) live.push(await liveMiB(sut));
   }
