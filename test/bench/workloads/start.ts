@@ -16,8 +16,8 @@ const DEVICES = 8;
 const RUNS = 5;
 const TALK_MS = 10;
 const LIMIT_MS = 30_000;
-/** Until imports are done and the heap has settled. */
-const SETTLE_MS = 3000;
+/** Until the heap has settled: V8 looks over it once more some 8 s after a process has become quiet. */
+const SETTLE_MS = 12_000;
 const STOP_MS = 10_000;
 
 export const start: Workload = {
