@@ -1,12 +1,18 @@
-// The last step of the build: puts what starts a process into few files, over what tsc has written to dist. Some 600 modules
+// The last steps of the build: puts what starts a process into few files, over what tsc has written to dist. Some 600 modules
 // read one by one take longer than all the rest of a start. Everything else in dist stays as it is, for the tests; `*.d.ts` too.
 //
-//   dist/src/cli/main.js, device/driver.js, ...     the entries below, which bin, exports and the Workers name
-//   dist/src/chunks/*.js                            what they share, and what is imported when it is needed
+//   dist/src/ferrule.cjs                            the command, all of it: one script, which can be kept compiled
+//   dist/src/ferrule.cjs.<node>-<arch>.code         what the engine has made of it, for this Node only: cli/keep-program.ts
+//   dist/src/cli/main.js                            loads it: cli/program.ts
+//   dist/src/device/driver.js                       what drivers import: the command's own, or driver-alone.cjs
+//   dist/src/group/worker/decode-worker.js, ...     the entries of Workers, and what tests of rigs import
+//   dist/src/chunks/*.js                            what those share
 //
 // Names and lines are kept, so that a stack says where it happened; `node --enable-source-maps` says it in TypeScript.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -14,10 +20,13 @@ import { build } from 'esbuild';
 const dist = path.resolve(process.argv[2] ?? fileURLToPath(new URL('dist', import.meta.url)));
 const CHUNKS = 'src/chunks';
 
-/** Every file of ours that a process, a Worker or a user's import begins with. Drivers are none: they import `driver.js`. */
+const PROGRAM = 'src/ferrule.cjs';
+const DRIVER_ALONE = 'src/device/driver-alone.cjs';
+
+/** What a process begins with, and what runs once after a build: a file each, since they share next to nothing. */
+const STARTERS = ['cli/main', 'cli/keep-program'];
+/** Every other file of ours that a Worker or a user's import begins with. Drivers are none: they import `driver.js`. */
 const ENTRIES = [
-  'cli/main',
-  'device/driver',
   'group/session/session-worker',
   'group/worker/decode-worker',
   'hil/avr/board-worker',
@@ -38,19 +47,40 @@ const NATIVE = {
 };
 
 // `require` is for CommonJS packages; `ownUrl` needs `__dist`. Every output lies below dist/src, none in a `src` deeper.
-const BANNER = `import { createRequire as __createRequire } from 'node:module';
+const ESM_BANNER = `import { createRequire as __createRequire } from 'node:module';
 const require = __createRequire(import.meta.url);
 const __dist = import.meta.url.slice(0, import.meta.url.lastIndexOf('/src/') + 1);`;
+
+// For `importModule` see cli/program.ts.
+const CJS_BANNER = `const __dist = require('node:url').pathToFileURL(__filename.slice(0, __filename.lastIndexOf('/src/') + 1)).href;
+const __import = module.importModule ?? ((specifier) => import(specifier));`;
 
 /** `import.meta.url` goes on to mean the place of the file that says it, wherever its text ends up. */
 const ownUrl = {
   name: 'own-url',
   setup({ onLoad }) {
     onLoad({ filter: /\.js$/ }, ({ path: file }) => {
-      const name = path.relative(dist, file);
-      if (name.startsWith('..')) return undefined;
-      const text = readFileSync(file, 'utf8');
-      return { contents: text.replaceAll('import.meta.url', `(__dist + ${JSON.stringify(name)})`), loader: 'js' };
+      const contents = ownText(file);
+      return contents === undefined ? undefined : { contents, loader: 'js' };
+    });
+  },
+};
+
+/** The text of a file of ours; undefined for one of a package. */
+function ownText(file) {
+  const name = path.relative(dist, file);
+  if (name.startsWith('..')) return undefined;
+  return readFileSync(file, 'utf8').replaceAll('import.meta.url', `(__dist + ${JSON.stringify(name)})`);
+}
+
+/** In a script, what is not bundled is imported by a function that it is given. */
+const outerImports = {
+  name: 'outer-imports',
+  setup({ onLoad }) {
+    const outer = new RegExp(`\\bimport\\((?=[^'"]|['"](?:${EXTERNAL.join('|')})['"])`, 'g');
+    onLoad({ filter: /\.js$/ }, ({ path: file }) => {
+      const contents = ownText(file);
+      return contents === undefined ? undefined : { contents: contents.replaceAll(outer, '__import('), loader: 'js' };
     });
   },
 };
@@ -110,21 +140,42 @@ const unreached = {
 if (existsSync(path.join(dist, CHUNKS))) {
   throw new Error(`${dist} is bundled already: build it anew (npm run build)`);
 }
-await build({
-  entryPoints: ENTRIES.map((name) => path.join(dist, 'src', `${name}.js`)),
-  outdir: dist,
-  outbase: dist,
-  allowOverwrite: true,
-  chunkNames: `${CHUNKS}/[name]-[hash]`,
+const source = (name) => path.join(dist, 'src', `${name}.js`);
+const shared = {
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20',
   sourcemap: true,
   sourcesContent: false,
-  banner: { js: BANNER },
+  allowOverwrite: true,
   external: EXTERNAL,
-  plugins: [ownUrl, nativeFolders, onlyEnglish, nodeStreams, unreached],
   logLevel: 'warning',
-});
+};
+const packages = [nativeFolders, onlyEnglish, nodeStreams, unreached];
+const esm = { ...shared, outdir: dist, outbase: dist, format: 'esm', banner: { js: ESM_BANNER }, plugins: [ownUrl, ...packages] };
+const cjs = {
+  ...shared,
+  format: 'cjs',
+  banner: { js: CJS_BANNER },
+  plugins: [outerImports, ...packages],
+  supported: { 'dynamic-import': false }, // what is left of them is bundled, or comes with Node
+  logOverride: { 'require-resolve-not-external': 'silent' }, // of `nativeFolders`
+};
+
+await build({ ...cjs, entryPoints: [source('cli/command-line')], outfile: path.join(dist, PROGRAM) });
+await build({ ...cjs, entryPoints: [source('device/driver')], outfile: path.join(dist, DRIVER_ALONE) });
+await build({ ...esm, entryPoints: ENTRIES.map(source), splitting: true, chunkNames: `${CHUNKS}/[name]-[hash]` });
+await build({ ...esm, entryPoints: STARTERS.map(source) });
+writeFileSync(source('device/driver'), driverText());
+rmSync(`${source('device/driver')}.map`);
+// It says itself what is wrong, and what that means: slower starts, no worse.
+spawnSync(process.execPath, [source('cli/keep-program')], { stdio: ['ignore', 'ignore', 'inherit'] });
+
+/** `ferrule/driver` without a second copy of what the gateway has loaded: see device/load.ts. */
+function driverText() {
+  const names = Object.keys(createRequire(import.meta.url)(path.join(dist, DRIVER_ALONE)));
+  return `import { createRequire } from 'node:module';
+const api = globalThis[Symbol.for('ferrule.driver')] ?? createRequire(import.meta.url)('./${path.basename(DRIVER_ALONE)}');
+export const { ${names.join(', ')} } = api;
+`;
+}

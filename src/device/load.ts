@@ -8,9 +8,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Driver } from './driver.js';
+import * as driverApi from './driver.js';
 
 /** Folder of the drivers that come with Ferrule (built: `dist/devices`). */
 export const builtInDriversDir: string = fileURLToPath(new URL('../../devices/', import.meta.url));
+
+/** Where `ferrule/driver`, as it is built, finds what is loaded already: a second zod would take 30 ms of a start, and a megabyte. */
+const OFFERED = Symbol.for('ferrule.driver');
 
 export type DriverTrouble =
   | 'unknown' // no file of that name in any folder
@@ -106,6 +110,7 @@ async function importDriver(file: string): Promise<Driver> {
 }
 
 async function importFile(file: string): Promise<{ readonly default?: unknown }> {
+  Object.assign(globalThis, { [OFFERED]: driverApi });
   try {
     return await import(pathToFileURL(file).href);
   } catch (error) {

@@ -18,6 +18,7 @@ export type BoundedOutcome = WriteOutcome | 'stuck';
 /** Writes, for at most as long as so many bytes may take; once `stop` aborts, for at most another half second. */
 export function writeBounded(link: Link, bytes: Buffer, clock: Clock, stop: AbortSignal): Promise<BoundedOutcome> {
   return new Promise((resolve) => {
+    const writing = link.write(bytes); // first: the device need not wait for what looks after it
     const settle = (outcome: BoundedOutcome): void => {
       timer.cancel();
       stop.removeEventListener('abort', hurry);
@@ -30,7 +31,7 @@ export function writeBounded(link: Link, bytes: Buffer, clock: Clock, stop: Abor
     let timer = clock.after(limitMs(link, bytes.length), () => settle('stuck'));
     if (stop.aborted) hurry();
     else stop.addEventListener('abort', hurry, { once: true });
-    void link.write(bytes).then(settle);
+    void writing.then(settle);
   });
 }
 

@@ -1,8 +1,8 @@
-// What the broker sends us, on its way to `onMessage`: a bounded queue, and the body of the receive thread that empties it.
+// What the broker sends us, on its way to `onMessage`: a bounded queue, and the receive thread that empties it.
 
 import type { Log } from '../core/log.js';
 import type { MessageQueue } from '../core/queue.js';
-import type { Thread } from '../core/thread.js';
+import type { Inbox, Thread, ThreadParts, ThreadSteps } from '../core/thread.js';
 import type { IncomingMessage } from './incoming-message.js';
 
 /** Commands that may wait to be read. */
@@ -16,13 +16,16 @@ export interface IncomingOptions {
   readonly onMessage: (message: IncomingMessage) => void;
 }
 
-export class Incoming {
+export class Incoming implements ThreadParts, ThreadSteps {
+  readonly label = 'receive';
+  readonly inboxes: readonly Inbox[];
   readonly #options: IncomingOptions;
   /** Dropped since the queue was last empty. */
   #missed = 0;
 
   constructor(options: IncomingOptions) {
     this.#options = options;
+    this.inboxes = [options.queue];
   }
 
   put(message: IncomingMessage): void {
@@ -34,17 +37,20 @@ export class Incoming {
     log.error({ thread: 'receive' }, `commands are being dropped: ${MAX_INCOMING} wait already; they are counted`);
   }
 
-  /** The thread's body. Ends on abort. */
-  async run(thread: Thread): Promise<void> {
+  /** Takes one message: what it has set off goes before the next. Over when all are taken, or on abort. */
+  step(thread: Thread): 'idle' | 'ended' {
+    if (thread.state === 'aborting') return 'ended';
     const { queue, onMessage } = this.#options;
-    for (;;) {
-      thread.idle();
-      const taken = await queue.take(thread.abortSignal);
-      if (!taken.ok) return;
+    const taken = queue.poll();
+    if (taken?.ok) {
       thread.busy(`taking ${taken.item.topic}`);
       if (queue.length === 0) this.#tellMissed();
       onMessage(taken.item);
+      thread.idle();
     }
+    if (queue.length > 0) thread.wake();
+    else if (queue.closed) return 'ended';
+    return 'idle';
   }
 
   #tellMissed(): void {

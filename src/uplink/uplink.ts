@@ -126,7 +126,7 @@ export class Uplink {
     this.group = this.#makeGroup();
     this.#connection = this.#makeConnection();
     this.group.add({ label: 'manager', body: (thread) => this.#connection.run(thread) });
-    this.group.add({ label: 'receive', inboxes: [queue], body: (thread) => this.#incoming.run(thread) });
+    this.group.add(this.#incoming);
     this.group.add({ label: 'send', inboxes: [this.#inbox], body: (thread) => this.#delivery.run(thread) });
     this.group.onCleanup(() => {
       this.#delivery.giveUp();

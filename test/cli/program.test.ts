@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { type CompiledProgram, codeFileOf, compile, keepCode } from '../../src/cli/program.js';
+
+/** As `bundle.mjs` makes them: what is imported later comes through the module that it is given. */
+const PROGRAM = `
+const __import = module.importModule;
+const { sep } = require('node:path');
+exports.answer = () => 1 + 41;
+exports.sep = sep;
+exports.where = __filename;
+exports.load = (specifier) => __import(specifier);
+`;
+
+interface Sample {
+  answer(): number;
+  readonly sep: string;
+  readonly where: string;
+  load(specifier: string): Promise<{ readonly default: unknown }>;
+}
+
+function sample(t: ExecutionContext, text = PROGRAM): string {
+  const dir = mkdtempSync(path.join(import.meta.dirname, 'program-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const file = path.join(dir, 'sample.cjs');
+  writeFileSync(file, text);
+  return file;
+}
+
+/** Compiles, runs and keeps a program, as a build does. */
+function kept(file: string): CompiledProgram<Sample> {
+  const program = compile<Sample>(file);
+  program.run().answer();
+  keepCode(file, program.code());
+  return program;
+}
+
+test('a program runs the same, compiled now or before', async (t) => {
+  const file = sample(t);
+  t.false(kept(file).isKept);
+  const again = compile<Sample>(file);
+  t.true(again.isKept);
+  const { answer, sep, where, load } = again.run();
+  t.is(answer(), 42);
+  t.is(sep, path.sep);
+  t.is(where, file);
+  const module = path.join(path.dirname(file), 'late.mjs');
+  writeFileSync(module, 'export default "late";');
+  t.is((await load(pathToFileURL(module).href)).default, 'late');
+});
+
+test('a text that was changed is compiled anew, also where its length has stayed', (t) => {
+  const file = sample(t);
+  kept(file);
+  writeFileSync(file, PROGRAM.replace('1 + 41', '1 + 42'));
+  const changed = compile<Sample>(file);
+  t.false(changed.isKept);
+  t.is(changed.run().answer(), 43);
+});
+
+test('code that is damaged or cut off is not used, and nothing fails', (t) => {
+  const damages: ((codeFile: string) => void)[] = [
+    (codeFile) => truncateSync(codeFile, statSync(codeFile).size - 1),
+    (codeFile) => truncateSync(codeFile, 3),
+    (codeFile) => truncateSync(codeFile, 0),
+    (codeFile) => writeFileSync(codeFile, flipped(readFileSync(codeFile), 100)),
+  ];
+  const file = sample(t);
+  for (const damage of damages) {
+    kept(file);
+    damage(codeFileOf(file));
+    const program = compile<Sample>(file);
+    t.false(program.isKept);
+    t.is(program.run().answer(), 42);
+  }
+});
+
+test('code of another engine is refused by this one, and nothing fails', (t) => {
+  const file = sample(
+    t,
+    `${PROGRAM}// never compiled before: within a process the engine remembers what it has compiled`,
+  );
+  keepCode(file, Buffer.from('what another engine has made of it'));
+  const program = compile<Sample>(file);
+  t.false(program.isKept);
+  t.is(program.run().answer(), 42);
+});
+
+test('an error in the program names its own line', (t) => {
+  const file = sample(t, 'exports.answer = () => {\n  throw new Error("broken");\n};\n');
+  const program = compile<Sample>(file);
+  const error = t.throws(() => program.run().answer());
+  t.true(error.stack?.includes(`${file}:2:9`), error.stack);
+});
+
+test('the build has kept the code of the command, for this Node and the flags that it runs with', (t) => {
+  const own = (name: string): string => JSON.stringify(new URL(`../../src/cli/${name}.js`, import.meta.url).href);
+  const script = `import ${own('small-heap')};
+    import { compile, programFile } from ${own('program')};
+    console.log(compile(programFile).isKept);`;
+  const env = { ...process.env, NODE_V8_COVERAGE: '' };
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { env });
+  t.is(`${stdout}`, 'true\n', `${stderr}; built by another Node than ${process.version}? run npm run build`);
+});
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 0xff, at);
+  return bytes;
+}
