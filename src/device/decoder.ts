@@ -9,7 +9,8 @@ import { FerruleError, messageOf } from '../core/errors.js';
 import type { Loan } from '../core/loan.js';
 import { AnswerReader, type CommandAnswer } from './answer-reader.js';
 import { JsonBatch, SliceBatch } from './batch.js';
-import type { Decoded, DriverCommand, DriverInstance, FramedDriver, Rejected } from './driver.js';
+import type { Decoded, DriverCommand, DriverInstance, FramedDriver } from './driver.js';
+import { isBytes, isRejected, jsonOf, kindOf, muffle } from './driver-answer.js';
 import { type FlushReason, type Framer, type FrameSink, PayloadError } from './framer.js';
 import type { ReadingBatch } from './message.js';
 
@@ -304,46 +305,6 @@ export class Decoder {
     this.#crash = undefined;
     throw crash;
   }
-}
-
-function isRejected(value: unknown): value is Rejected {
-  if (typeof value !== 'object' || value === null) return false;
-  // Exactly what `reject` makes: a reading may well have a channel of that name among others.
-  return 'rejected' in value && typeof value.rejected === 'string' && Object.keys(value).length === 1;
-}
-
-/** A reading as JSON (NaN and Infinity become null, as JSON has it); or what is wrong with it. */
-export function jsonOf(reading: unknown): { readonly text: string } | { readonly fault: string } {
-  if (!isPlainObject(reading)) {
-    muffle(reading);
-    return { fault: `${kindOf(reading)}, expected an object of channels and values` };
-  }
-  try {
-    const text = JSON.stringify(reading);
-    return text?.startsWith('{') ? { text } : { fault: 'its toJSON gives no object' };
-  } catch (error) {
-    return { fault: messageOf(error) }; // cyclic, BigInt, a getter that throws
-  }
-}
-
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
-}
-
-/** An async decode or encode answers a promise, which is no answer; should it reject later, the process must not end for it. */
-function muffle(value: unknown): void {
-  if (value instanceof Promise) value.catch(() => {});
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || typeof value === 'number') return String(value);
-  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
 }
 
 function describe({ verb, channel }: DriverCommand): string {

@@ -19,6 +19,7 @@ import type { Spool } from '../spool/spool.js';
 import { AckRest } from './ack-rest.js';
 import { AckTimer } from './ack-timer.js';
 import type { DropLog } from './drop-log.js';
+import { Intake } from './intake.js';
 import type { ReplayOrder } from './lanes.js';
 import { LastWait } from './last-wait.js';
 import { Outbox } from './outbox.js';
@@ -57,16 +58,12 @@ export class Delivery {
   readonly #replay: Replay | undefined;
   readonly #spill: Spill | undefined;
   readonly #writeAhead: WriteAhead | undefined;
+  readonly #intake: Intake;
   #session: Session | undefined;
   /** The thread, while there is no room. */
   readonly #waiting = new WaitList<'room' | 'aborted'>();
-  #notKept = 0;
   #resent = 0;
   #dropsTold = 0;
-  /** What is being written before it is sent. */
-  #writing: readonly OutboxEntry[] = [];
-  /** What was in the inbox when the thread had to end. */
-  #left: readonly OutboxEntry[] = [];
   readonly #lastWait: LastWait;
   readonly #turnEnd = new TurnEnd(() => this.pump());
   #isEnding = false;
@@ -80,24 +77,32 @@ export class Delivery {
   #awaySince: number;
 
   constructor(options: DeliveryOptions) {
-    const { settings, spool, outgoing, clock } = options;
+    const { settings, spool, outgoing, clock, inbox, drops } = options;
     this.#options = options;
     this.ackTimer = new AckTimer(clock);
     this.#outbox = new Outbox();
     this.#awaySince = clock.now();
     this.#lastWait = new LastWait(clock, (signal) => this.whenIdle(signal));
-    if (spool === undefined) return;
-    const shared = { spool, outbox: this.#outbox, outgoing, clock };
-    this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
-    this.#spill = new Spill({
-      ...shared,
-      intervalMs: settings.write_interval,
-      isWanted: () => this.#session === undefined || this.#isLiveHeld,
-      onProgress: () => this.pump(),
+    if (spool !== undefined) {
+      const shared = { spool, outbox: this.#outbox, outgoing, clock };
+      this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
+      this.#spill = new Spill({
+        ...shared,
+        intervalMs: settings.write_interval,
+        isWanted: () => this.#session === undefined || this.#isLiveHeld,
+        onProgress: () => this.pump(),
+      });
+      const isOpen = (): boolean => this.#session !== undefined && !this.#isLiveHeld;
+      if (settings.mode === 'always') this.#writeAhead = new WriteAhead({ ...shared, isOpen });
+    }
+    this.#intake = new Intake({
+      inbox,
+      outbox: this.#outbox,
+      writeAhead: this.#writeAhead,
+      drops,
+      hasRoom: () => this.#hasRoom(),
+      isKept: () => this.#session !== undefined || spool !== undefined,
     });
-    if (settings.mode !== 'always') return;
-    const isOpen = (): boolean => this.#session !== undefined && !this.#isLiveHeld;
-    this.#writeAhead = new WriteAhead({ ...shared, isOpen });
   }
 
   /** Bytes waiting in memory for the broker or for its acknowledgement. */
@@ -116,13 +121,13 @@ export class Delivery {
 
   /** Messages that will never arrive: too large, refused by the broker, or not kept (`spool.mode: off`). */
   get dropped(): number {
-    return this.#outbox.dropped + this.#notKept;
+    return this.#outbox.dropped + this.#intake.notKept;
   }
 
   /** Messages that neither the broker nor the disk has, per device. */
   leftovers(): ReadonlyMap<string, number> {
     const left = this.#outbox.leftovers();
-    for (const { device, batch } of [...this.#left, ...this.#writing, ...(this.#spill?.writing ?? [])]) {
+    for (const { device, batch } of [...this.#intake.held, ...(this.#spill?.writing ?? [])]) {
       left.set(device, (left.get(device) ?? 0) + countOf(batch));
     }
     return left;
@@ -140,7 +145,8 @@ export class Delivery {
       if (!this.#hasRoom()) await this.#room(thread.finishSignal);
       if (thread.state === 'aborting') return;
       thread.busy('handing messages to the broker');
-      await this.#takeIn(thread.isStopping);
+      await this.#intake.takeIn(thread.isStopping);
+      this.pump();
       thread.idle();
     }
     await this.#finish(thread);
@@ -159,12 +165,12 @@ export class Delivery {
     this.#spill?.cancel();
     this.#lastWait.calm();
     this.#replay?.stop();
-    this.#left = this.#options.inbox.drain();
+    this.#intake.giveUp();
   }
 
   /** Takes on a message that does not go through the inbox; sent when this turn is over: a command's bytes go to its device first. */
   add(entry: OutboxEntry): void {
-    this.#take(entry);
+    this.#intake.take(entry);
     if (this.#outbox.bytes >= SMALL_BYTES) this.pump();
     else this.#turnEnd.soon();
   }
@@ -223,7 +229,8 @@ export class Delivery {
   acksRead(): void {
     const owed = this.#outbox.unacknowledged;
     this.pump();
-    if (this.#ackRest.isDue(owed)) this.#session?.rest();
+    const restMs = this.#ackRest.dueMs(owed);
+    if (restMs > 0) this.#session?.rest(restMs);
   }
 
   /** Everything that may make the outbox move comes through here: new messages, acknowledgements, drain, connect, loss. */
@@ -268,36 +275,6 @@ export class Delivery {
   get #isLiveHeld(): boolean {
     if (this.#order === 'live-first' || this.#options.spool === undefined) return false;
     return !this.#isSpoolKnown || this.#spill?.writing.length !== 0 || this.#replay?.isPending === true;
-  }
-
-  /** Moves what waits in the inbox to the outbox, while there is room or `isForced`. */
-  async #takeIn(isForced: boolean): Promise<void> {
-    if (this.#writeAhead !== undefined) await this.#takeInWritten(this.#writeAhead);
-    else for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.#take(entry);
-    this.pump();
-  }
-
-  /** The same, by way of the disk: all of it, since the inbox holds less than the outbox may. */
-  async #takeInWritten(writeAhead: WriteAhead): Promise<void> {
-    this.#writing = this.#options.inbox.drain();
-    await writeAhead.take(this.#writing);
-    this.#writing = [];
-  }
-
-  #next(isForced: boolean): OutboxEntry | undefined {
-    const taken = isForced || this.#hasRoom() ? this.#options.inbox.poll() : undefined;
-    return taken?.ok ? taken.item : undefined;
-  }
-
-  #take(entry: OutboxEntry): void {
-    const isKept = entry.urgent !== undefined || this.#session !== undefined || this.#options.spool !== undefined;
-    if (isKept) this.#outbox.add(entry);
-    else this.#dropUnkept(entry);
-  }
-
-  #dropUnkept({ device, batch }: OutboxEntry): void {
-    this.#notKept += countOf(batch);
-    this.#options.drops.note(device, countOf(batch), 'the broker is away and spool.mode is off');
   }
 
   /** Live readings have to wait: they gather until they are worth a write. Much of them is at once, but for a brief absence. */

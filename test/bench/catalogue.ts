@@ -39,7 +39,7 @@ export const CATALOGUE: readonly Entry[] = [
     workload: { name: 'ceilings', title: 'what the bench can do at most', needs: [], run: measureCeilings },
     systems: [BENCH_ITSELF],
   },
-  ...[firehose(0, 'mosquitto'), firehose(1, 'mosquitto'), firehose(1, 'wide')].map(forAll),
+  ...[firehose(0, 'mosquitto'), firehose(1, 'mosquitto'), firehose(1, 'v4'), firehose(1, 'wide')].map(forAll),
   ...[firehose(0, 'counting'), firehose(1, 'counting')].map(forAll),
   ...[ptys(1), ptys(8)].map(forAll),
   ...MANY.flatMap((count) => [forAll(connections(count)), bare(count)]),

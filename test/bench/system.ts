@@ -12,6 +12,8 @@ export interface Setup {
   readonly dir: string;
   readonly brokerPort: number;
   readonly qos: 0 | 1;
+  /** Of MQTT: 4 is 3.1.1. Default: what the system chooses, which is 5 for Ferrule and 4 for the others. */
+  readonly protocol?: 4;
   /** Devices in order; the n-th is `d<n>`. */
   readonly links: readonly DeviceLink[];
   /** A port to listen on, for devices that call. */

@@ -26,6 +26,10 @@ export const TARGETS: readonly Target[] = [
   { workload: 'tcp-qos1', figure: 'cpuPerLineUs', atMost: 2.5, prototype: 1.8 },
   { workload: 'tcp-qos1', figure: 'peakRssMiB', atMost: 80, prototype: 55 },
   ...untouched('tcp-qos1'),
+  // As the prototype was measured: over MQTT 3.1.1.
+  { workload: 'tcp-qos1-v4', figure: 'cpuPerLineUs', atMost: 2.5, prototype: 1.8 },
+  { workload: 'tcp-qos1-v4', figure: 'peakRssMiB', atMost: 80, prototype: 55 },
+  ...untouched('tcp-qos1-v4'),
   { workload: 'tcp-qos1-wide', figure: 'cpuPerLineUs', atMost: 2.5, prototype: 1.8 },
   { workload: 'tcp-qos1-wide', figure: 'peakRssMiB', atMost: 80, prototype: 55 },
   ...untouched('tcp-qos1-wide'),

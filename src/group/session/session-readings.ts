@@ -2,8 +2,8 @@
 // thread takes the last ones gathers behind them.
 
 import { JsonBatch } from '../../device/batch.js';
-import { jsonOf } from '../../device/decoder.js';
 import type { Reading } from '../../device/driver.js';
+import { jsonOf } from '../../device/driver-answer.js';
 import type { FromSession } from './session-protocol.js';
 
 /** Readings that may wait, as JSON. A session that says more is ended: its memory is not endless. */

@@ -19,7 +19,7 @@ export const ferrule: System = {
   },
 };
 
-function configOf({ brokerPort, qos, links, listen }: Setup): object {
+function configOf({ brokerPort, qos, protocol, links, listen }: Setup): object {
   const devices = links.map((link, n) => [`d${n}`, { driver: 'lines', link: linkOf(link) }]);
   const hub = listen && {
     driver: 'lines',
@@ -27,7 +27,7 @@ function configOf({ brokerPort, qos, links, listen }: Setup): object {
   };
   return {
     gateway: { id: 'bench' },
-    mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, qos },
+    mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, qos, ...(protocol && { version: protocol }) },
     http: { listen: '127.0.0.1:0' }, // the default port may be in use by another gateway of this machine
     devices: { ...Object.fromEntries(devices), ...(hub && { [LISTENER]: hub }) },
   };

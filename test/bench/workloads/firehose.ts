@@ -1,5 +1,6 @@
 // One TCP device that writes as fast as it is read: what a line costs when nothing else does. Against mosquitto the broker sets
-// the pace; against the counting broker the system does. mosquitto takes 20 unacknowledged messages as it comes, and more if told to.
+// the pace; against the counting broker the system does. mosquitto takes 20 unacknowledged messages of an MQTT 5 client as it comes, and more if told to;
+// MQTT 3.1.1 knows no such limit.
 
 import { type BenchRig, pass } from '../bench-rig.js';
 import type { Generator } from '../generator.js';
@@ -22,11 +23,18 @@ interface Target {
   /** At the end of the workload's name. */
   readonly suffix: string;
   readonly words: string;
+  readonly protocol?: 4;
   start(rig: BenchRig): Promise<{ readonly port: number; readonly receiver: Receiver }>;
 }
 
 const TARGETS = {
   mosquitto: { suffix: '', words: 'mosquitto', start: (rig) => rig.mosquitto(READINGS) },
+  v4: {
+    suffix: '-v4',
+    words: 'mosquitto over MQTT 3.1.1, which the other systems speak anyhow',
+    protocol: 4,
+    start: (rig) => rig.mosquitto(READINGS),
+  },
   wide: {
     suffix: '-wide',
     words: 'mosquitto with a wide window',
@@ -35,9 +43,9 @@ const TARGETS = {
   counting: { suffix: '-counting', words: 'a broker that only counts', start: (rig) => rig.countingBroker() },
 } satisfies Record<string, Target>;
 
-/** `broker`: a real one, as it comes or with a wide window, or the one that only counts. */
+/** `broker`: a real one, as it comes, over MQTT 3.1.1 or with a wide window, or the one that only counts. */
 export function firehose(qos: 0 | 1, broker: keyof typeof TARGETS): Workload {
-  const { suffix, words, start }: Target = TARGETS[broker];
+  const { suffix, words, start, protocol }: Target = TARGETS[broker];
   return {
     name: `tcp-qos${qos}${suffix}`,
     title: `TCP firehose at QoS ${qos}, against ${words}`,
@@ -46,7 +54,12 @@ export function firehose(qos: 0 | 1, broker: keyof typeof TARGETS): Workload {
       const { port, receiver } = await start(rig);
       const generator = rig.generator();
       const device = await generator.ask('hoseListen', undefined);
-      const sut = rig.start({ brokerPort: port, qos, links: [{ type: 'tcp', port: device }] });
+      const sut = rig.start({
+        brokerPort: port,
+        qos,
+        links: [{ type: 'tcp', port: device }],
+        ...(protocol && { protocol }),
+      });
       await generator.ask('hoseConnected', undefined);
       await pass(READY_MS); // what a system reads before it has a broker is measured by `start`, not here
       await generator.ask('hoseLimit', LEAD_LINES);

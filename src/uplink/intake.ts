@@ -1,0 +1,82 @@
+// From the inbox of the uplink's send thread into the outbox: straight, or by way of the disk (`spool.mode: always`), or nowhere,
+// where the broker is away and nothing is kept.
+//
+//   [inbox] -> poll ------------------> outbox
+//          '-> drain -> write-ahead --> outbox, once it is on the disk
+
+import type { MessageQueue } from '../core/queue.js';
+import { countOf } from '../device/message.js';
+import type { DropLog } from './drop-log.js';
+import type { Outbox } from './outbox.js';
+import type { OutboxEntry } from './outbox-entry.js';
+import type { WriteAhead } from './write-ahead.js';
+
+export interface IntakeOptions {
+  readonly inbox: MessageQueue<OutboxEntry>;
+  readonly outbox: Pick<Outbox, 'add'>;
+  /** Absent where nothing is written before it is sent. */
+  readonly writeAhead: Pick<WriteAhead, 'take'> | undefined;
+  readonly drops: Pick<DropLog, 'note'>;
+  /** The outbox may take more readings. */
+  readonly hasRoom: () => boolean;
+  /** Readings are sent, or kept: there is a session, or a spool. */
+  readonly isKept: () => boolean;
+}
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  #notKept = 0;
+  /** What is being written before it is sent. */
+  #writing: readonly OutboxEntry[] = [];
+  /** What was in the inbox when the thread had to end. */
+  #left: readonly OutboxEntry[] = [];
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Messages that went nowhere. */
+  get notKept(): number {
+    return this.#notKept;
+  }
+
+  /** What neither the outbox nor the disk has yet. */
+  get held(): readonly OutboxEntry[] {
+    return [...this.#left, ...this.#writing];
+  }
+
+  /** Moves what waits in the inbox to the outbox, while there is room or `isForced`. */
+  async takeIn(isForced: boolean): Promise<void> {
+    const { writeAhead } = this.#options;
+    if (writeAhead !== undefined) await this.#takeInWritten(writeAhead);
+    else for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.take(entry);
+  }
+
+  take(entry: OutboxEntry): void {
+    if (entry.urgent !== undefined || this.#options.isKept()) this.#options.outbox.add(entry);
+    else this.#dropUnkept(entry);
+  }
+
+  /** Takes in nothing more: what is still in the inbox is left over. */
+  giveUp(): void {
+    this.#left = this.#options.inbox.drain();
+  }
+
+  /** All of it, since the inbox holds less than the outbox may. */
+  async #takeInWritten(writeAhead: Pick<WriteAhead, 'take'>): Promise<void> {
+    this.#writing = this.#options.inbox.drain();
+    await writeAhead.take(this.#writing);
+    this.#writing = [];
+  }
+
+  #next(isForced: boolean): OutboxEntry | undefined {
+    const { inbox, hasRoom } = this.#options;
+    const taken = isForced || hasRoom() ? inbox.poll() : undefined;
+    return taken?.ok ? taken.item : undefined;
+  }
+
+  #dropUnkept({ device, batch }: OutboxEntry): void {
+    this.#notKept += countOf(batch);
+    this.#options.drops.note(device, countOf(batch), 'the broker is away and spool.mode is off');
+  }
+}
