@@ -52,8 +52,14 @@ const require = __createRequire(import.meta.url);
 const __dist = import.meta.url.slice(0, import.meta.url.lastIndexOf('/src/') + 1);`;
 
 // For `importModule` see cli/program.ts.
-const CJS_BANNER = `const __dist = require('node:url').pathToFileURL(__filename.slice(0, __filename.lastIndexOf('/src/') + 1)).href;
+const CJS_BANNER = `"use strict";
+const __dist = require('node:url').pathToFileURL(__filename.slice(0, __filename.lastIndexOf('/src/') + 1)).href;
 const __import = module.importModule ?? ((specifier) => import(specifier));`;
+// As a script it is a function, for cli/program.ts to call; as a module it calls that itself.
+const PROGRAM_BANNER = `(typeof module === 'object' ? (program) => program(exports, require, module, __filename) : (program) => program)(
+(function (exports, require, module, __filename) {
+${CJS_BANNER}`;
+const PROGRAM_FOOTER = '}));'; // in brackets of its own: the engine then compiles it at once, not twice
 
 /** `import.meta.url` goes on to mean the place of the file that says it, wherever its text ends up. */
 const ownUrl = {
@@ -162,7 +168,13 @@ const cjs = {
   logOverride: { 'require-resolve-not-external': 'silent' }, // of `nativeFolders`
 };
 
-await build({ ...cjs, entryPoints: [source('cli/command-line')], outfile: path.join(dist, PROGRAM) });
+await build({
+  ...cjs,
+  entryPoints: [source('cli/command-line')],
+  outfile: path.join(dist, PROGRAM),
+  banner: { js: PROGRAM_BANNER },
+  footer: { js: PROGRAM_FOOTER },
+});
 await build({ ...cjs, entryPoints: [source('device/driver')], outfile: path.join(dist, DRIVER_ALONE) });
 await build({ ...esm, entryPoints: ENTRIES.map(source), splitting: true, chunkNames: `${CHUNKS}/[name]-[hash]` });
 await build({ ...esm, entryPoints: STARTERS.map(source) });

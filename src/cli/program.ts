@@ -6,7 +6,7 @@
 //   ferrule.cjs ----------------------------------> run, with Node's own compile cache where it has one (22.1 and later)
 //   neither: a build by tsc alone ----------------> import, module by module
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
@@ -24,10 +24,7 @@ export interface CompiledProgram<Exports> {
   code(): Buffer;
 }
 
-/** What the bundle's text is wrapped in, on its first line so that lines keep their numbers. */
-const HEAD = '(function (exports, require, module, __filename) {';
-const TAIL = '\n})';
-
+/** What the script of a bundle is: see `bundle.mjs`. */
 type Wrapper = (exports: object, require: NodeJS.Require, module: object, filename: string) => void;
 
 /** Two checksums: of the program's text, and of what follows. */
@@ -51,18 +48,26 @@ export async function loadProgram(env: Environment): Promise<Program> {
   return createRequire(import.meta.url)(programFile);
 }
 
-/** Compiles a CommonJS file, or reads what has been kept of it. Throws where there is no such file, or it is no program. */
+/** Compiles a bundle, or reads what has been kept of it. Throws where there is no such file, or it is no program. */
 export function compile<Exports>(file: string): CompiledProgram<Exports> {
-  const text = readFileSync(file);
-  const cachedData = keptCode(file, crc32(text));
-  // The bundle is ASCII, and one byte per character takes half the memory.
-  const source = HEAD + text.toString('latin1') + TAIL;
-  const script = new vm.Script(source, { filename: file, ...(cachedData && { cachedData }) });
-  return {
-    isKept: cachedData !== undefined && script.cachedDataRejected === false,
-    run: () => run<Exports>(script, file),
-    code: () => script.createCachedData(),
-  };
+  const codeFile = codeFileOf(file);
+  const bytes = Math.max(statSync(file).size, existsSync(codeFile) ? statSync(codeFile).size : 0);
+  // Given back to the system when it has been read: as garbage, four megabytes would lie there until the heap is looked through.
+  const memory = new ArrayBuffer(bytes, { maxByteLength: bytes });
+  try {
+    const text = readInto(memory, file);
+    const textSum = crc32(text);
+    const source = text.toString('latin1'); // a bundle is ASCII; one byte per character takes half the memory
+    const cachedData = existsSync(codeFile) ? keptCode(readInto(memory, codeFile), textSum) : undefined;
+    const script = new vm.Script(source, { filename: file, ...(cachedData && { cachedData }) });
+    return {
+      isKept: cachedData !== undefined && script.cachedDataRejected === false,
+      run: () => run<Exports>(script, file),
+      code: () => script.createCachedData(),
+    };
+  } finally {
+    memory.resize(0);
+  }
 }
 
 /** Keeps compiled code for the next start: whole, or not at all. */
@@ -76,19 +81,23 @@ export function keepCode(file: string, code: Buffer): void {
 }
 
 /** The engine itself would take the code of another text of the same length, and trust what is damaged. */
-function keptCode(file: string, textSum: number): Buffer | undefined {
-  const kept = readIfThere(codeFileOf(file));
-  if (kept === undefined || kept.length < HEADER_BYTES) return undefined;
+function keptCode(kept: Buffer, textSum: number): Buffer | undefined {
+  if (kept.length < HEADER_BYTES) return undefined;
   const code = kept.subarray(HEADER_BYTES);
   const isWhole = kept.readUInt32LE(0) === textSum && kept.readUInt32LE(4) === crc32(code);
   return isWhole ? code : undefined;
 }
 
-function readIfThere(file: string): Buffer | undefined {
+function readInto(memory: ArrayBuffer, file: string): Buffer {
+  const fd = openSync(file, 'r');
   try {
-    return readFileSync(file);
-  } catch {
-    return undefined;
+    let length = 0;
+    for (let read = -1; read !== 0 && length < memory.byteLength; length += read) {
+      read = readSync(fd, Buffer.from(memory, length));
+    }
+    return Buffer.from(memory, 0, length);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -5,15 +5,15 @@ import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { type CompiledProgram, codeFileOf, compile, keepCode } from '../../src/cli/program.js';
 
-/** As `bundle.mjs` makes them: what is imported later comes through the module that it is given. */
-const PROGRAM = `
+/** As `bundle.mjs` makes them: a function, and what is imported later comes through the module that it is given. */
+const PROGRAM = `(function (exports, require, module, __filename) {
 const __import = module.importModule;
 const { sep } = require('node:path');
 exports.answer = () => 1 + 41;
 exports.sep = sep;
 exports.where = __filename;
 exports.load = (specifier) => __import(specifier);
-`;
+})`;
 
 interface Sample {
   answer(): number;
@@ -90,10 +90,10 @@ test('code of another engine is refused by this one, and nothing fails', (t) => 
 });
 
 test('an error in the program names its own line', (t) => {
-  const file = sample(t, 'exports.answer = () => {\n  throw new Error("broken");\n};\n');
+  const file = sample(t, '(function (exports) {\n  exports.answer = () => { throw new Error("broken"); };\n})');
   const program = compile<Sample>(file);
   const error = t.throws(() => program.run().answer());
-  t.true(error.stack?.includes(`${file}:2:9`), error.stack);
+  t.true(error.stack?.includes(`${file}:2:34`), error.stack);
 });
 
 test('the build has kept the code of the command, for this Node and the flags that it runs with', (t) => {
