@@ -22,6 +22,7 @@ import type { DropLog } from './drop-log.js';
 import { Intake } from './intake.js';
 import type { ReplayOrder } from './lanes.js';
 import { LastWait } from './last-wait.js';
+import { NarrowWindow } from './narrow-window.js';
 import { Outbox } from './outbox.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
@@ -47,6 +48,8 @@ export interface DeliveryOptions {
   readonly settings: SpoolSettings;
   /** Absent with `mode: off`. */
   readonly spool: Spool | undefined;
+  /** Devices wait for a broker that takes only so many messages at a time; told once. */
+  readonly onNarrow: (receiveMaximum: number) => void;
 }
 
 export class Delivery {
@@ -65,6 +68,7 @@ export class Delivery {
   #resent = 0;
   #dropsTold = 0;
   readonly #lastWait: LastWait;
+  readonly #narrow: NarrowWindow;
   readonly #turnEnd = new TurnEnd(() => this.pump());
   #isEnding = false;
   /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */
@@ -83,6 +87,7 @@ export class Delivery {
     this.#outbox = new Outbox();
     this.#awaySince = clock.now();
     this.#lastWait = new LastWait(clock, (signal) => this.whenIdle(signal));
+    this.#narrow = new NarrowWindow(clock, options.onNarrow);
     if (spool !== undefined) {
       const shared = { spool, outbox: this.#outbox, outgoing, clock };
       this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
@@ -193,6 +198,7 @@ export class Delivery {
   connected(session: Session): void {
     this.#spill?.cancel();
     this.#outbox.connected(session.limits.receiveMaximum);
+    this.#narrow.opened(session.limits.receiveMaximum);
     this.#session = session;
     this.#options.states.allChanged();
     this.#chooseOrder();
@@ -309,7 +315,9 @@ export class Delivery {
 
   async #room(signal: AbortSignal): Promise<void> {
     this.pump();
-    if (!this.#hasRoom() && !signal.aborted) await this.#waiting.wait(signal, 'aborted');
+    if (this.#hasRoom() || signal.aborted) return;
+    if (this.#session !== undefined) this.#narrow.waits(this.#outbox.unacknowledged);
+    await this.#waiting.wait(signal, 'aborted');
   }
 
   /** The end: the broker gets what it takes in the time there is, the disk the rest. */

@@ -121,6 +121,7 @@ export class Uplink {
       drops: this.#drops,
       settings: spool,
       spool: this.#spool,
+      onNarrow: (receiveMaximum) => this.#tellNarrow(receiveMaximum),
     });
     this.relay = { offer: (message) => this.#offer(message), room: (signal) => this.#inbox.room(signal) };
     this.group = this.#makeGroup();
@@ -265,6 +266,13 @@ export class Uplink {
     this.#setOnline(true);
     this.#states.set(this.#options.topics.bridge.state, ONLINE);
     this.#delivery.connected(session);
+  }
+
+  #tellNarrow(receiveMaximum: number): void {
+    this.#log.warn(
+      { thread: 'send', receive_maximum: receiveMaximum },
+      `devices wait: the broker takes ${receiveMaximum} messages at a time (its MQTT 5 Receive Maximum); for more a second set max_inflight_messages 1000 in mosquitto.conf, or mqtt.version: 4 here`,
+    );
   }
 
   #onSpoolDrop(device: string, messages: number, cause: string): void {
