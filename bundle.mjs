@@ -175,13 +175,24 @@ await build({
   banner: { js: PROGRAM_BANNER },
   footer: { js: PROGRAM_FOOTER },
 });
+escapeAll(path.join(dist, PROGRAM));
 await build({ ...cjs, entryPoints: [source('device/driver')], outfile: path.join(dist, DRIVER_ALONE) });
 await build({ ...esm, entryPoints: ENTRIES.map(source), splitting: true, chunkNames: `${CHUNKS}/[name]-[hash]` });
-await build({ ...esm, entryPoints: STARTERS.map(source) });
+await build({ ...esm, entryPoints: STARTERS.map(source), define: { BUNDLED: 'true' } }); // see cli/program.ts
 writeFileSync(source('device/driver'), driverText());
 rmSync(`${source('device/driver')}.map`);
 // It says itself what is wrong, and what that means: slower starts, no worse.
-spawnSync(process.execPath, [source('cli/keep-program')], { stdio: ['ignore', 'ignore', 'inherit'] });
+// Not with the engine's flags of a build, which no gateway has.
+spawnSync(process.execPath, [source('cli/keep-program')], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+  env: { ...process.env, NODE_OPTIONS: '' },
+});
+
+/** What esbuild leaves as it is, regular expressions and comments, in ASCII too: cli/program.ts reads a byte as a character. */
+function escapeAll(file) {
+  const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/[^\0-\x7f]/g, escaped));
+}
 
 /** `ferrule/driver` without a second copy of what the gateway has loaded: see device/load.ts. */
 function driverText() {

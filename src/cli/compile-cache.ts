@@ -22,10 +22,12 @@ function firstOf(folders: string): string {
   return folders.split(':')[0] ?? '';
 }
 
-/** Uses it from now on. Never throws. */
-export function keepCompiled(env: Environment): void {
+/** Uses it from now on; false where there is nothing to use. Never throws. */
+export function keepCompiled(env: Environment): boolean {
   const folder = compileCacheFolder(env);
   // Not in the types of the oldest Node that we run on. It reports trouble in its answer, which nobody here can mend.
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
-  if (folder !== undefined) enableCompileCache?.(folder);
+  if (folder === undefined || enableCompileCache === undefined) return false;
+  enableCompileCache(folder);
+  return true;
 }

@@ -17,39 +17,40 @@ const OPEN_LIMIT_MS = 120_000;
 const LINE = 'what is compiled now need not be compiled at the next start\n';
 const LINES_EVERY_MS = 20;
 
-const dir = mkdtempSync(path.join(tmpdir(), 'ferrule-build-'));
+let dir: string | undefined;
 try {
-  process.exitCode = await keepProgram();
+  dir = mkdtempSync(path.join(tmpdir(), 'ferrule-build-'));
+  await keepProgram(dir);
 } catch (error) {
   process.stderr.write(`no compiled code is kept, every start will take longer: ${error}\n`);
   process.exitCode = 1;
 } finally {
-  rmSync(dir, { recursive: true, force: true });
+  if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 }
 process.exit();
 
-async function keepProgram(): Promise<number> {
+async function keepProgram(folder: string): Promise<void> {
   const device = await listen();
   const { port } = device.server.address() as AddressInfo;
-  const config = path.join(dir, 'ferrule.yaml');
-  writeFileSync(config, configOf(port));
+  const config = path.join(folder, 'ferrule.yaml');
+  writeFileSync(config, configOf(folder, port));
   forgetEnvironment();
   process.argv = [process.execPath, programFile, 'run', '--config', config];
-  forgetCode();
   const program = compile<Program>(programFile);
   const ended = program.run().runCommandLine();
   const exitCode = await Promise.race([ended, work(device.opened).then(() => ended)]);
   if (exitCode !== 0) throw new Error(`a gateway with one device ended with exit code ${exitCode}`);
   const code = program.code();
   keepCode(programFile, code);
+  forgetOthers();
   process.stdout.write(`kept ${code.length} bytes of compiled code in ${codeFileOf(programFile)}\n`);
-  return 0;
 }
 
 /** Lets the gateway work for as long as it took to start, and ends it. */
 async function work(opened: Promise<unknown>): Promise<void> {
   const limit = pass(OPEN_LIMIT_MS, 'late', { ref: false });
-  if ((await Promise.race([opened, limit])) === 'late') process.stderr.write('the device was not opened\n');
+  if ((await Promise.race([opened, limit])) === 'late')
+    throw new Error('the gateway did not open a device on 127.0.0.1');
   await pass(performance.now());
   process.kill(process.pid, 'SIGTERM');
 }
@@ -69,10 +70,13 @@ function talk(socket: Socket): void {
   socket.on('close', () => clearInterval(timer));
 }
 
-/** Also what the machine that has built the program has kept for itself, where this is another. */
-function forgetCode(): void {
-  const dir = path.dirname(programFile);
-  for (const name of readdirSync(dir)) if (name.endsWith('.code')) rmSync(path.join(dir, name));
+/** What the machine that has built the program has kept for itself, where this is another. */
+function forgetOthers(): void {
+  const folder = path.dirname(programFile);
+  const own = path.basename(codeFileOf(programFile));
+  for (const name of readdirSync(folder)) {
+    if (name.includes('.code') && name !== own) rmSync(path.join(folder, name));
+  }
 }
 
 /** Overrides are for the gateway that will run here, and so are the sockets of its service manager. */
@@ -82,9 +86,9 @@ function forgetEnvironment(): void {
 }
 
 /** A socket and a serial port (which is none, and has no speed to set), HTTP and a broker: what most gateways have. */
-function configOf(port: number): string {
+function configOf(folder: string, port: number): string {
   return JSON.stringify({
-    gateway: { id: 'build', data_dir: path.join(dir, 'data') },
+    gateway: { id: 'build', data_dir: path.join(folder, 'data') },
     log: { level: 'error' },
     http: { listen: '127.0.0.1:0' },
     mqtt: { url: 'embedded', embedded: { port: 0 } },

@@ -1,9 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { type CompiledProgram, codeFileOf, compile, keepCode } from '../../src/cli/program.js';
+import { type CompiledProgram, codeFileOf, compile, keepCode, programFile } from '../../src/cli/program.js';
 
 /** As `bundle.mjs` makes them: a function, and what is imported later comes through the module that it is given. */
 const PROGRAM = `(function (exports, require, module, __filename) {
@@ -78,6 +89,31 @@ test('code that is damaged or cut off is not used, and nothing fails', (t) => {
   }
 });
 
+test('kept code that cannot be read is no reason to fail', (t) => {
+  const file = sample(t);
+  mkdirSync(codeFileOf(file));
+  t.is(compile<Sample>(file).run().answer(), 42);
+  rmSync(codeFileOf(file), { recursive: true });
+  symlinkSync(codeFileOf(file), codeFileOf(file));
+  t.is(compile<Sample>(file).run().answer(), 42);
+});
+
+test('whoever may read the program may read its code', (t) => {
+  const file = sample(t);
+  chmodSync(file, 0o644);
+  const before = process.umask(0o077);
+  t.teardown(() => process.umask(before));
+  kept(file);
+  t.is(statSync(codeFileOf(file)).mode & 0o777, 0o644);
+});
+
+test('code that could not be kept leaves nothing behind', (t) => {
+  const file = sample(t);
+  mkdirSync(codeFileOf(file));
+  t.throws(() => keepCode(file, Buffer.from('code')));
+  t.deepEqual(readdirSync(path.dirname(file)).length, 2);
+});
+
 test('code of another engine is refused by this one, and nothing fails', (t) => {
   const file = sample(
     t,
@@ -94,6 +130,10 @@ test('an error in the program names its own line', (t) => {
   const program = compile<Sample>(file);
   const error = t.throws(() => program.run().answer());
   t.true(error.stack?.includes(`${file}:2:34`), error.stack);
+});
+
+test('the program of the build is read byte by byte', (t) => {
+  t.true(readFileSync(programFile).every((byte) => byte < 0x80));
 });
 
 test('the build has kept the code of the command, for this Node and the flags that it runs with', (t) => {
