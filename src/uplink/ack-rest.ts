@@ -1,7 +1,7 @@
-// How long to leave acknowledgements unread, so that they gather. A broker that acknowledges message by message
+// When to leave acknowledgements unread for a millisecond, so that they gather. A broker that acknowledges message by message
 // (mosquitto) wakes us for one to three of them otherwise, and a wake-up costs 50 to 100 us where the message itself costs two.
 //
-//   write 256 -> rest 2 ms -> read 150 acknowledgements -> write 150 -> rest 1 ms -> read 80 ...
+//   write 256 -> rest 1 ms -> read 80 acknowledgements -> write 80 -> rest 1 ms ...
 //
 // Nothing can get stuck in it: only reading pauses, for a set time, while acknowledgements are owed. What may be sent is sent.
 
@@ -11,7 +11,6 @@
  * at 20 (as mosquitto comes) more than half, and saved 40 % of the CPU per line.
  */
 const WORK_FOR_A_MS = 96;
-const MAX_MS = 2;
 /** Where this many come together by themselves, there is nothing to gain: the broker or the network gathers them. */
 const MANY = 16;
 /** After so many rests it is looked again how many come together without. */
@@ -27,13 +26,13 @@ export class AckRest {
     this.#read += 1;
   }
 
-  /** All that were read together have been told: how long to rest now, where so many are still `owed`; ms, 0: not at all. */
-  dueMs(owed: number): number {
+  /** All that were read together have been told: whether to rest now, where so many are still `owed`. */
+  isDue(owed: number): boolean {
     const read = this.#read;
     this.#read = 0;
     if (owed < WORK_FOR_A_MS) this.#restsLeft = 0;
     else if (this.#restsLeft > 0) this.#restsLeft -= 1;
     else if (read < MANY) this.#restsLeft = RESTS_IN_A_ROW;
-    return this.#restsLeft > 0 ? Math.min(MAX_MS, Math.floor(owed / WORK_FOR_A_MS)) : 0;
+    return this.#restsLeft > 0;
   }
 }

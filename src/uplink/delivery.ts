@@ -235,8 +235,7 @@ export class Delivery {
   acksRead(): void {
     const owed = this.#outbox.unacknowledged;
     this.pump();
-    const restMs = this.#ackRest.dueMs(owed);
-    if (restMs > 0) this.#session?.rest(restMs);
+    if (this.#ackRest.isDue(owed)) this.#session?.rest();
   }
 
   /** Everything that may make the outbox move comes through here: new messages, acknowledgements, drain, connect, loss. */

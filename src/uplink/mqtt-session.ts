@@ -24,6 +24,7 @@ import { SessionStream } from './session-stream.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 2000;
+const REST_MS = 1;
 /** How often the next ping is put off at most: it costs a timer each time. Well below half of the shortest keepalive. */
 const PUT_OFF_MS = 200;
 // Brokers limit the filters of one packet: AWS IoT to 8, others by packet size.
@@ -149,9 +150,9 @@ export class MqttSession implements Session {
     return 'done';
   }
 
-  rest(ms: number): void {
+  rest(): void {
     this.#stream.rest();
-    this.#options.clock.after(ms, () => this.#stream.goOn());
+    this.#options.clock.after(REST_MS, () => this.#stream.goOn());
   }
 
   async end(maxMs = END_TIMEOUT_MS): Promise<void> {

@@ -101,10 +101,10 @@ export interface Session extends PacketWriter {
   subscribe(filters: readonly string[]): Promise<SubscribeResult>;
   unsubscribe(filters: readonly string[]): Promise<'done' | 'lost'>;
   /**
-   * Reads nothing for so long, so that the acknowledgements of that time wake us once and are read at once. Commands
+   * Reads nothing for a millisecond, so that the acknowledgements of that time wake us once and are read at once. Commands
    * and the loss of the connection are seen that much later too.
    */
-  rest(ms: number): void;
+  rest(): void;
   /** Sends what is written, then DISCONNECT, and closes; after `maxMs` (default 2 s) without the rest. Idempotent. */
   end(maxMs?: number): Promise<void>;
   /** Closes at once, without DISCONNECT: the broker publishes the last will. */

@@ -7,6 +7,8 @@ export const USAGE = `npm run bench -- [options]
   --only a,b        only these workloads
   --systems a,b     only systems whose names contain one of these (ferrule, socat, mqtt.js, node-red, bare)
   --seconds N       length of the measured part of each workload (default: 10)
+  --rounds N        each workload so many times, the systems taking turns; figures are the middle round's (default: 1)
+  --against DIR     beside this build that in DIR, to see what a change has done; with rounds
   --json FILE       where the results go (default: ferrule-bench.json in the system's folder for temporary files)
   --spool           only what a day without a broker writes to the disk (spool.ts; takes minutes)
   --soak MINUTES    only a mixed load for so long, with memory, files and threads over time (soak.ts)
@@ -19,9 +21,12 @@ export interface BenchOptions {
   /** Minutes of the soak; 0: none. */
   readonly soak: number;
   readonly seconds: number;
+  readonly rounds: number;
   readonly only: readonly string[] | undefined;
   readonly systems: readonly string[] | undefined;
   readonly json: string | undefined;
+  /** The folder of another build. */
+  readonly against: string | undefined;
 }
 
 /** Throws an Error whose message says what is wrong. */
@@ -36,15 +41,20 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       only: { type: 'string' },
       systems: { type: 'string' },
       seconds: { type: 'string', default: '10' },
+      rounds: { type: 'string', default: '1' },
       json: { type: 'string' },
+      against: { type: 'string' },
     },
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 60)) throw new Error(`--seconds: expected 1 to 60, got ${values.seconds}`);
+  const rounds = Number(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds >= 1)) throw new Error(`--rounds: expected 1 or more, got ${values.rounds}`);
   const soak = Number(values.soak);
   if (!(Number.isInteger(soak) && soak >= 0)) throw new Error(`--soak: expected whole minutes, got ${values.soak}`);
   return {
-    ...{ soak, isList: values.list, isProfile: values.profile, isSpool: values.spool, seconds, json: values.json },
+    ...{ soak, isList: values.list, isProfile: values.profile, isSpool: values.spool, seconds, rounds },
+    ...{ json: values.json, against: values.against },
     only: values.only?.split(','),
     systems: values.systems?.toLowerCase().split(','),
   };

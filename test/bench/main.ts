@@ -1,21 +1,20 @@
 // `npm run bench`: every workload with every system, one after the other, then one table and one JSON file. A workload that fails
 // or takes too long is told, and the others go on. See README.md here.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
-import { withBareSocket } from './bare-socket.js';
 import { type BenchOptions, parseOptions, USAGE } from './bench-options.js';
 import { BenchRig } from './bench-rig.js';
 import { CATALOGUE, type Entry } from './catalogue.js';
 import { busyWarning, describeMachine, type Machine } from './machine.js';
 import { hottest, readProfile } from './profile.js';
+import { Report } from './report.js';
 import type { Result } from './result.js';
+import { combine } from './rounds.js';
 import type { System } from './system.js';
-import { ferrule } from './systems/ferrule.js';
-import { notesOf, short, tableOf } from './table.js';
-import { TARGETS } from './targets.js';
-import { judge } from './verdict.js';
+import { ferrule, otherBuild } from './systems/ferrule.js';
+import { short } from './table.js';
 import type { Workload } from './workload.js';
 
 const USAGE_ERROR = 64;
@@ -24,14 +23,16 @@ const INTERRUPTED = 130;
 const OVERHEAD_MS = 120_000;
 const HOTTEST = 25;
 
-/** What an interrupted bench has to stop. */
+/** What an interrupted bench has to stop, and what it has found. */
 let current: BenchRig | undefined;
+let report: Report | undefined;
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function chosen({ only, systems }: BenchOptions): Entry[] {
+function chosen({ only, systems, against }: BenchOptions): Entry[] {
+  const other = against === undefined ? [] : [otherBuild(against)];
   const known = new Set(CATALOGUE.map(({ workload }) => workload.name));
   const unknown = only?.filter((name) => !known.has(name)) ?? [];
   if (unknown.length > 0)
@@ -39,7 +40,10 @@ function chosen({ only, systems }: BenchOptions): Entry[] {
   const isWanted = ({ name }: System): boolean =>
     systems === undefined || systems.some((part) => name.toLowerCase().includes(part));
   return CATALOGUE.filter(({ workload }) => only === undefined || only.includes(workload.name))
-    .map(({ workload, systems: all }) => ({ workload, systems: all.filter(isWanted) }))
+    .map(({ workload, systems: all }) => ({
+      workload,
+      systems: all.flatMap((system) => (system === ferrule ? [ferrule, ...other] : [system])).filter(isWanted),
+    }))
     .filter(({ systems: wanted }) => wanted.length > 0);
 }
 
@@ -88,31 +92,30 @@ function printProfile({ name }: Workload, dir: string): void {
   print('');
 }
 
-async function runAll(options: BenchOptions, entries: readonly Entry[]): Promise<Result[]> {
+/** All rounds of a workload, its systems taking turns. */
+async function runRounds({ workload, systems }: Entry, options: BenchOptions, machine: Machine): Promise<Result[]> {
+  const rounds: Result[][] = [];
+  for (let round = 0; round < options.rounds; round += 1) {
+    const results: Result[] = [];
+    for (const system of systems) results.push(await runOne(workload, system, options, machine));
+    rounds.push(results);
+  }
+  const [first = [], ...others] = rounds;
+  return first.map((result, n) => combine([result, ...others.map((each) => each[n] ?? result)]));
+}
+
+/** Whether all of it went. */
+async function runAll(options: BenchOptions, entries: readonly Entry[]): Promise<boolean> {
   const machine = describeMachine();
   const warning = busyWarning(machine);
   print(
     `${machine.cpu}, ${machine.cores} cores, ${machine.arch}, Linux ${machine.kernel}, Node ${machine.versions.node}`,
   );
   if (warning !== undefined) print(warning);
-  const raw: Result[] = [];
-  for (const { workload, systems } of entries) {
-    for (const system of systems) raw.push(await runOne(workload, system, options, machine));
-  }
-  const results = withBareSocket(raw);
-  const verdicts = judge(results, TARGETS, ferrule.name);
-  print(`\n${tableOf(results, verdicts, ferrule.name)}\n`);
-  for (const note of notesOf(results)) print(note);
-  if (warning !== undefined) print(warning);
-  const json = options.json ?? path.join(tmpdir(), 'ferrule-bench.json');
-  const ferruleVersion = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version;
-  const { seconds } = options;
-  writeFileSync(
-    json,
-    `${JSON.stringify({ ferrule: ferruleVersion, machine, warning, seconds, results, verdicts }, null, 1)}\n`,
-  );
-  print(`all figures: ${json}`);
-  return results;
+  report = new Report(options, machine);
+  for (const entry of entries) report.add(await runRounds(entry, options, machine));
+  print(report.text());
+  return !report.hasFailures;
 }
 
 function printList(): void {
@@ -133,9 +136,10 @@ async function runSoak(minutes: number): Promise<boolean> {
   }
 }
 
-/** Stops what runs, without waiting for its good manners. Parts of the bench end with this process anyhow. */
+/** Stops what runs, without waiting for its good manners, and tells what there is. Parts of the bench end with this process anyhow. */
 async function interrupt(): Promise<void> {
   await current?.close(0);
+  if (report !== undefined) print(report.text());
   process.exit(INTERRUPTED);
 }
 
@@ -156,5 +160,5 @@ const { options, entries } = understood();
 if (options.isList) printList();
 else if (options.isSpool) await import('./spool.js');
 else if (options.soak > 0) process.exitCode = (await runSoak(options.soak)) ? 0 : 1;
-else if ((await runAll(options, entries)).some(({ error }) => error !== undefined)) process.exitCode = 1;
+else process.exitCode = (await runAll(options, entries)) ? 0 : 1;
 process.exit();

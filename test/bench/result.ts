@@ -7,6 +7,8 @@ export interface Result {
   readonly system: string;
   /** Empty if it was skipped or failed. */
   readonly figures: Figures;
+  /** Each round's, where there were several. */
+  readonly rounds?: readonly Figures[];
   /** Why it was not tried. */
   readonly skipped?: string;
   /** Why it has no figures. */

@@ -86,7 +86,11 @@ function cell(results: readonly Result[], { workload, figure, system, base }: Pl
 
 function targetCell(verdicts: readonly Verdict[], workload: string, figure: string): string {
   const fitting = verdicts.filter((verdict) => verdict.workload === workload && verdict.figure === figure);
-  return fitting.map((verdict) => `<= ${short(verdict.limit)}${of(verdict)}: ${verdict.verdict}`).join('; ');
+  return fitting.map((one) => `<= ${short(one.limit)}${of(one)}: ${one.verdict}${here(one)}`).join('; ');
+}
+
+function here({ limitHere, verdictHere }: Verdict): string {
+  return limitHere === undefined ? '' : `, <= ${short(limitHere)} by the peers here: ${verdictHere}`;
 }
 
 function of({ ofSystem, atMost, prototype }: Verdict): string {

@@ -32,6 +32,27 @@ test('a limit can be a share of what another system took in the same run', (t) =
   t.is(short(verdict?.limit ?? 0), '0.4');
 });
 
+test('a limit is carried over to this machine by the peer that suffers least here', (t) => {
+  const target = { workload: 'tcp-qos1', figure: 'cpuPerLineUs', atMost: 2.5 };
+  const run = (own: number, ...peers: Result[]): Result[] => [
+    result('tcp-qos1', 'ferrule', { cpuPerLineUs: own }),
+    ...peers,
+  ];
+  const pipe = result('tcp-qos1', 'socat | mosquitto_pub', { cpuPerLineUs: 16.6 }); // twice what it took there
+  const script = result('tcp-qos1', 'mqtt.js script', { cpuPerLineUs: 18.15 }); // once and a half
+  const [both] = judge(run(3.7, pipe, script), [target], 'ferrule');
+  t.deepEqual([both?.verdict, both?.verdictHere, short(both?.limitHere ?? 0)], ['missed', 'met', '3.75']);
+  t.is(judge(run(3.8, pipe, script), [target], 'ferrule')[0]?.verdictHere, 'missed');
+  t.is(judge(run(3.8, pipe), [target], 'ferrule')[0]?.verdictHere, 'met');
+  t.is(judge(run(3.8), [target], 'ferrule')[0]?.verdictHere, undefined);
+  const results = run(3.7, pipe, script);
+  t.true(
+    tableOf(results, judge(results, [target], 'ferrule'), 'ferrule').includes(
+      '| <= 2.5: missed, <= 3.75 by the peers here: met |',
+    ),
+  );
+});
+
 test('without the figure, or without the other system, a verdict is unknown; of workloads that did not run there is none', (t) => {
   const targets = [
     { workload: 'hose', figure: 'p99Ms', atMost: 1 },

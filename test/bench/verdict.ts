@@ -1,5 +1,6 @@
 // Whether Ferrule has reached its targets, from the results of a run.
 
+import { slowness } from './references.js';
 import { figuresOf, type Result } from './result.js';
 import type { Target } from './targets.js';
 
@@ -10,6 +11,9 @@ export interface Verdict extends Target {
   readonly limit: number;
   /** `unknown`: there is no such figure, or none of the system that it is compared with. */
   readonly verdict: 'met' | 'missed' | 'unknown';
+  /** The limit carried over to this machine by what the peers took in the same run; where that can be told. */
+  readonly limitHere?: number;
+  readonly verdictHere?: 'met' | 'missed';
 }
 
 /** One verdict per target whose workload was run with `system`. */
@@ -21,8 +25,17 @@ export function judge(results: readonly Result[], targets: readonly Target[], sy
 function judgeOne(results: readonly Result[], target: Target, system: string): Verdict {
   const { workload, figure, atMost, ofSystem } = target;
   const value = figuresOf(results, workload, system)?.[figure] ?? Number.NaN;
-  const other = ofSystem === undefined ? 1 : (figuresOf(results, workload, ofSystem)?.[figure] ?? Number.NaN);
-  const limit = atMost * other;
-  const isKnown = !Number.isNaN(value) && !Number.isNaN(limit);
-  return { ...target, value, limit, verdict: isKnown ? (value <= limit ? 'met' : 'missed') : 'unknown' };
+  if (ofSystem !== undefined) {
+    const limit = atMost * (figuresOf(results, workload, ofSystem)?.[figure] ?? Number.NaN);
+    return { ...target, value, limit, verdict: against(value, limit) };
+  }
+  const verdict = { ...target, value, limit: atMost, verdict: against(value, atMost) };
+  const limitHere = atMost * slowness(target, results);
+  const verdictHere = against(value, limitHere);
+  return verdictHere === 'unknown' ? verdict : { ...verdict, limitHere, verdictHere };
+}
+
+function against(value: number, limit: number): Verdict['verdict'] {
+  if (Number.isNaN(value) || Number.isNaN(limit)) return 'unknown';
+  return value <= limit ? 'met' : 'missed';
 }

@@ -27,7 +27,7 @@ export interface FakeSessionOptions {
   /** Topics that the broker refuses, reason code 135. */
   refusedTopics?: readonly string[];
   receiveMaximum?: number;
-  /** After `rest` acknowledgements are reported when it is over, as in life. */
+  /** After `rest` acknowledgements are reported a millisecond later, as in life. */
   rests?: boolean;
   notes?: readonly string[];
 }
@@ -138,11 +138,11 @@ export class FakeSession implements Session {
     return this.isLost ? 'lost' : 'done';
   }
 
-  rest(ms: number): void {
+  rest(): void {
     this.rests += 1;
     if (!this.behaviour.rests || this.#unread !== undefined) return;
     this.#unread = 0;
-    this.#clock.after(ms, () => {
+    this.#clock.after(1, () => {
       const count = this.#unread ?? 0;
       this.#unread = undefined;
       if (count > 0) this.ack(count);

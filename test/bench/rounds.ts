@@ -1,0 +1,37 @@
+// Several rounds of one workload with one system as one result. On a machine with neighbours the speed changes by the minute, by a
+// half and more: systems that take turns have had the same minutes, and the middle of their rounds is not a bad moment's.
+
+import { median } from './median.js';
+import type { Result } from './result.js';
+import type { Figures } from './workload.js';
+
+/** Of these the worst round counts: a line that was lost once has been lost. */
+const WORST = new Set([
+  ...['lost', 'doubled', 'outOfOrder', 'damaged', 'unanswered', 'connectionsLost', 'droppedWrites'],
+  ...['undelivered', 'exitCode', 'exitMs', 'peakRssMiB', 'worstStartMs'],
+]);
+
+/** One result of at least one round. A round that failed or was skipped says so; the figures are those of the others. */
+export function combine(rounds: readonly [Result, ...Result[]]): Result {
+  const [first] = rounds;
+  const went = rounds.filter(({ figures }) => Object.keys(figures).length > 0);
+  const error = rounds.find((round) => round.error !== undefined)?.error;
+  return {
+    ...first,
+    figures: combineFigures(went.map(({ figures }) => figures)),
+    load: Math.max(...rounds.map(({ load }) => load)),
+    ...(error !== undefined && { error }),
+    ...(went.length > 1 && { rounds: went.map(({ figures }) => figures) }),
+  };
+}
+
+function combineFigures(rounds: readonly Figures[]): Figures {
+  const names = new Set(rounds.flatMap((figures) => Object.keys(figures)));
+  return Object.fromEntries([...names].map((name) => [name, combineOne(name, rounds)]));
+}
+
+function combineOne(name: string, rounds: readonly Figures[]): number {
+  const values = rounds.map((figures) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+  if (values.length === 0) return Number.NaN;
+  return WORST.has(name) ? Math.max(...values) : median(values);
+}
