@@ -9,7 +9,6 @@
 // gather in the outbox for `write_interval` and are then written to the spool together, which drops by its policy. With
 // `mode: always` each reading is in the spool before it is sent.
 
-import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
@@ -31,7 +30,7 @@ import type { RetainedStates } from './retained-states.js';
 import type { Session } from './session.js';
 import { Spill } from './spill.js';
 import { orderFor, type SpoolSettings } from './spool-settings.js';
-import { TurnEnd } from './turn-end.js';
+import { endOfTurn, TurnEnd } from './turn-end.js';
 import { WriteAhead } from './write-ahead.js';
 
 /** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */
@@ -150,7 +149,8 @@ export class Delivery {
       if (!this.#hasRoom()) await this.#room(thread.finishSignal);
       if (thread.state === 'aborting') return;
       thread.busy('handing messages to the broker');
-      await this.#intake.takeIn(thread.isStopping);
+      const written = this.#intake.takeIn(thread.isStopping);
+      if (written !== undefined) await written;
       this.pump();
       thread.idle();
     }
@@ -173,7 +173,7 @@ export class Delivery {
     this.#intake.giveUp();
   }
 
-  /** Takes on a message that does not go through the inbox; sent when this turn is over: a command's bytes go to its device first. */
+  /** Takes on a message that does not go through the inbox; sent when this turn is over. */
   add(entry: OutboxEntry): void {
     this.#intake.take(entry);
     if (this.#outbox.bytes >= SMALL_BYTES) this.pump();

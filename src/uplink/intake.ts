@@ -45,11 +45,15 @@ export class Intake {
     return [...this.#left, ...this.#writing];
   }
 
-  /** Moves what waits in the inbox to the outbox, while there is room or `isForced`. */
-  async takeIn(isForced: boolean): Promise<void> {
+  /**
+   * Moves what waits in the inbox to the outbox, while there is room or `isForced`. Where it is written to the disk before, a promise
+   * that resolves when that is done.
+   */
+  takeIn(isForced: boolean): Promise<void> | undefined {
     const { writeAhead } = this.#options;
-    if (writeAhead !== undefined) await this.#takeInWritten(writeAhead);
-    else for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.take(entry);
+    if (writeAhead !== undefined) return this.#takeInWritten(writeAhead);
+    for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.take(entry);
+    return undefined;
   }
 
   take(entry: OutboxEntry): void {

@@ -9,6 +9,7 @@ import type {
   RawTapEntry,
   RawTapUp,
   ReadingsUp,
+  ReplyTo,
   ResponseUp,
   TapUp,
   UpMessage,
@@ -31,6 +32,8 @@ export type QueuedMessage = Exclude<UpMessage, { kind: 'availability' }>;
 export class Outgoing {
   readonly #topics: Topics;
   readonly #readings = new Map<string, PublishRoute>();
+  /** Of the last answer: those to one command follow each other, and anybody may send commands to any number of connections. */
+  #lastResponse: { readonly device: string; readonly route: PublishRoute } | undefined;
 
   constructor(topics: Topics) {
     this.#topics = topics;
@@ -99,15 +102,20 @@ export class Outgoing {
 
   #response({ device, status, transaction, error, data, replyTo }: ResponseUp): OutboxEntry {
     const body = JSON.stringify({ status, transaction, error, data });
-    const topic = replyTo?.topic ?? this.#topics.response(device);
-    const properties = replyTo?.correlation && { properties: { correlation: replyTo.correlation } };
-    return { ...single(device, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
+    const route = replyTo === undefined ? this.#responseRoute(device) : replyRoute(replyTo);
+    return { ...single(device, route, body), urgent: 'answer' };
+  }
+
+  #responseRoute(device: string): PublishRoute {
+    if (this.#lastResponse?.device !== device) {
+      this.#lastResponse = { device, route: answerRoute(this.#topics.response(device)) };
+    }
+    return this.#lastResponse.route;
   }
 
   #bridgeResponse({ path, body, replyTo }: BridgeResponseUp): OutboxEntry {
-    const topic = replyTo?.topic ?? this.#topics.bridge.response(path);
-    const properties = replyTo?.correlation && { properties: { correlation: replyTo.correlation } };
-    return { ...single(BRIDGE, { topic, qos: 1, retain: false, ...properties }, body), urgent: 'answer' };
+    const route = replyTo === undefined ? answerRoute(this.#topics.bridge.response(path)) : replyRoute(replyTo);
+    return { ...single(BRIDGE, route, body), urgent: 'answer' };
   }
 
   #deadLetter({ device, reason, bytes, droppedBytes, suppressed, at }: DeadLetterUp): OutboxEntry {
@@ -142,6 +150,14 @@ export class Outgoing {
     const route: PublishRoute = { topic: this.#topics.rawTap(device), qos: 0, retain: false };
     return { ...single(device, route, body), urgent: 'news' };
   }
+}
+
+function answerRoute(topic: string): PublishRoute {
+  return { topic, qos: 1, retain: false };
+}
+
+function replyRoute({ topic, correlation }: ReplyTo): PublishRoute {
+  return { ...answerRoute(topic), ...(correlation && { properties: { correlation } }) };
 }
 
 /** As in a recording: see hil/recording.ts. */

@@ -19,3 +19,8 @@ export class TurnEnd {
     });
   }
 }
+
+/** Resolves when they are over. The promise of `node:timers/promises` takes longer than all that waits for it. */
+export function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,7 +1,7 @@
 // The uplink: MQTT as one more thread group with the same three roles.
 //
 //   offer -> [inbox] -> send (delivery.ts): outbox -> session -> broker          the relay of all device groups
-//     '- states, answers and events, which are few, go straight to the outbox
+//     '- states, answers and events, which are few, go straight to the outbox (answers.ts: in a moment)
 //   onMessage <- receive <- [incoming] <- session <- broker                      commands
 //                manager (broker-connection.ts): connect, subscribe, watch, back off
 
@@ -15,6 +15,7 @@ import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { AvailabilityUp, DownMessage, Relay, UpMessage } from '../device/message.js';
 import { CAUSES } from '../spool/drops.js';
 import { Spool, type SpoolOptions } from '../spool/spool.js';
+import { Answers } from './answers.js';
 import { BrokerConnection, type ConnectionHooks } from './broker-connection.js';
 import { Delivery } from './delivery.js';
 import { DropLog } from './drop-log.js';
@@ -86,6 +87,7 @@ export class Uplink {
   readonly #outgoing: Outgoing;
   readonly #spool: Spool | undefined;
   readonly #delivery: Delivery;
+  readonly #answers: Answers;
   readonly #connection: BrokerConnection;
   readonly #states = new RetainedStates();
   readonly #drops: DropLog;
@@ -122,6 +124,11 @@ export class Uplink {
       settings: spool,
       spool: this.#spool,
       onNarrow: (receiveMaximum) => this.#tellNarrow(receiveMaximum),
+    });
+    this.#answers = new Answers({
+      clock,
+      entryOf: (message) => this.#outgoing.entry(message),
+      onDue: (entry) => this.#delivery.add(entry),
     });
     this.relay = { offer: (message) => this.#offer(message), room: (signal) => this.#inbox.room(signal) };
     this.group = this.#makeGroup();
@@ -216,6 +223,7 @@ export class Uplink {
       id: UPLINK_ID,
       clock,
       onTransition: (transition) => {
+        if (transition.to === 'closing') this.#answers.handOn();
         // What waits has only as long as the shutdown takes: no time to sit out a long backoff.
         if (transition.to === 'closing' && this.#delivery.bytes > 0) this.#connection.hurry();
         registry.emit({ kind: 'transition', group: UPLINK_ID, transition });
@@ -288,6 +296,7 @@ export class Uplink {
 
   #offer(message: UpMessage): 'taken' | 'full' {
     if (message.kind === 'availability') this.#noteAvailability(message);
+    else if (message.kind === 'response' && !this.group.isClosing) this.#answers.add(message);
     else if (message.kind === 'readings' || message.kind === 'dead-letter') return this.#queue(message);
     // Taps, events and log lines are worth telling while they are fresh: none is kept for a broker that is away.
     else if (message.kind === 'tap' || message.kind === 'raw-tap')
