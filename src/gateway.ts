@@ -193,7 +193,7 @@ export class Gateway {
     this.#publishInfo();
     this.#uplink.start();
     await this.#set.apply(devices);
-    await this.#http.apply(config.http); // after the devices, as it is loaded for this
+    this.#http.applySoon(config.http);
     this.#isStarted = true;
     this.#inventory.flush();
   }

@@ -16,6 +16,7 @@ import { codeFileOf, compile, keepCode, type Program, programFile } from './prog
 const OPEN_LIMIT_MS = 120_000;
 const LINE = 'what is compiled now need not be compiled at the next start\n';
 const LINES_EVERY_MS = 20;
+const WORK_MS = 600;
 
 let dir: string | undefined;
 try {
@@ -46,12 +47,12 @@ async function keepProgram(folder: string): Promise<void> {
   process.stdout.write(`kept ${code.length} bytes of compiled code in ${codeFileOf(programFile)}\n`);
 }
 
-/** Lets the gateway work for as long as it took to start, and ends it. */
+/** Lets the gateway work for as long as it took to start, and until HTTP is there; ends it. */
 async function work(opened: Promise<unknown>): Promise<void> {
   const limit = pass(OPEN_LIMIT_MS, 'late', { ref: false });
   if ((await Promise.race([opened, limit])) === 'late')
     throw new Error('the gateway did not open a device on 127.0.0.1');
-  await pass(performance.now());
+  await pass(Math.max(WORK_MS, performance.now()));
   process.kill(process.pid, 'SIGTERM');
 }
 

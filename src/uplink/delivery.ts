@@ -12,6 +12,7 @@
 import type { Clock } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
+import { endOfTurn, TurnEnd } from '../core/turn-end.js';
 import { WaitList } from '../core/wait-list.js';
 import { countOf } from '../device/message.js';
 import type { Spool } from '../spool/spool.js';
@@ -30,7 +31,6 @@ import type { RetainedStates } from './retained-states.js';
 import type { Session } from './session.js';
 import { Spill } from './spill.js';
 import { orderFor, type SpoolSettings } from './spool-settings.js';
-import { endOfTurn, TurnEnd } from './turn-end.js';
 import { WriteAhead } from './write-ahead.js';
 
 /** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */

@@ -44,3 +44,21 @@ test('an answer is never older than its question: who asks during a walk through
   rmSync(path.join(roots.proc, '200'), { recursive: true });
   t.is(await findHolder(path.join(roots.dev, 'ttyA'), roots), undefined);
 });
+
+test('a walk through many open files lets others have their turn', async (t) => {
+  const roots = machine(temporaryDir(t), { 200: 'ttyA' });
+  const fds = path.join(roots.proc, '100', 'fd');
+  mkdirSync(fds, { recursive: true });
+  for (let fd = 0; fd < 1000; fd += 1) symlinkSync('/dev/null', path.join(fds, `${fd}`));
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const holder = await findHolder(path.join(roots.dev, 'ttyA'), roots);
+  isOver = true;
+  t.is(holder?.pid, 200);
+  t.true(turns >= 5, `${turns} turns`);
+});
