@@ -20,10 +20,10 @@ export interface HolderOptions {
 
 const COMMAND_CHARS = 80;
 /**
- * What is read of /proc in one turn of the event loop, so that nobody waits long: 1 to 2 ms. One by one in the thread pool, the
- * processes of an idle machine alone take five times as long as all of it.
+ * What is read of /proc in one turn of the event loop, so that nobody waits long: half a millisecond, or two on a small board.
+ * One by one in the thread pool, the processes of an idle machine alone take three times as long as all of it.
  */
-const READS_PER_TURN = 200;
+const READS_PER_TURN = 64;
 /** Major numbers of pty ends; each container counts its own from 0, so their numbers alone say nothing. */
 const PTY_MAJORS = { first: 136, last: 143 };
 
