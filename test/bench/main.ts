@@ -12,6 +12,7 @@ import { hottest, readProfile } from './profile.js';
 import { Report } from './report.js';
 import type { Result } from './result.js';
 import { combine } from './rounds.js';
+import { processorTime, stolenPercent } from './stolen-time.js';
 import type { System } from './system.js';
 import { ferrule, otherBuild } from './systems/ferrule.js';
 import { short } from './table.js';
@@ -57,7 +58,9 @@ async function runOne(workload: Workload, system: System, options: BenchOptions,
   const rig = new BenchRig(system, { seconds: options.seconds, ...(profileDir !== undefined && { profileDir }) });
   current = rig;
   try {
-    return { ...base, figures: await inTime(workload.run(rig), OVERHEAD_MS + options.seconds * 1000) };
+    const before = processorTime();
+    const figures = await inTime(workload.run(rig), OVERHEAD_MS + options.seconds * 1000);
+    return { ...base, figures: { ...figures, stolenPercent: stolenPercent(before, processorTime()) } };
   } catch (error) {
     return { ...base, error: `${error instanceof Error ? error.message : error}\n${rig.tail()}` };
   } finally {

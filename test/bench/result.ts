@@ -22,3 +22,8 @@ export function figuresOf(results: readonly Result[], workload: string, system: 
   const found = results.find((result) => result.workload === workload && result.system === system);
   return found !== undefined && Object.keys(found.figures).length > 0 ? found.figures : undefined;
 }
+
+/** Those of each round; empty where there was one only. */
+export function roundsOf(results: readonly Result[], workload: string, system: string): readonly Figures[] {
+  return results.find((result) => result.workload === workload && result.system === system)?.rounds ?? [];
+}

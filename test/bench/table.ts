@@ -28,6 +28,7 @@ const SHOWN = [
   ],
   ...['read', 'backlog', 'undelivered', 'exitMs', 'exitCode', 'received', 'lost', 'doubled', 'outOfOrder', 'damaged'],
   ...['droppedWrites', 'connectionsLost', 'unanswered'],
+  'stolenPercent',
   ...['generatorLinesPerSecond', 'countingBrokerLinesPerSecond', 'mosquittoAndSinkLinesPerSecond'],
 ];
 
@@ -86,7 +87,15 @@ function cell(results: readonly Result[], { workload, figure, system, base }: Pl
 
 function targetCell(verdicts: readonly Verdict[], workload: string, figure: string): string {
   const fitting = verdicts.filter((verdict) => verdict.workload === workload && verdict.figure === figure);
-  return fitting.map((one) => `<= ${short(one.limit)}${of(one)}: ${one.verdict}${here(one)}`).join('; ');
+  return fitting
+    .map((one) => `<= ${short(one.limit)}${of(one)}: ${one.verdict}${inRounds(one)}${here(one)}`)
+    .join('; ');
+}
+
+/** Said where the rounds do not agree. */
+function inRounds({ metRounds }: Verdict): string {
+  if (metRounds === undefined || metRounds.met === 0 || metRounds.met === metRounds.of) return '';
+  return ` (met in ${metRounds.met} of ${metRounds.of} rounds)`;
 }
 
 function here({ limitHere, verdictHere }: Verdict): string {

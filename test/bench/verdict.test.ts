@@ -53,6 +53,32 @@ test('a limit is carried over to this machine by the peer that suffers least her
   );
 });
 
+test('of several rounds it is told how many have met the limit, where they do not agree', (t) => {
+  const own = [0.4, 0.6, 0.9].map((cpuPerLineUs) => ({ cpuPerLineUs }));
+  const theirs = [0.3, 3, 3].map((cpuPerLineUs) => ({ cpuPerLineUs }));
+  const results = [
+    { ...result('hose', 'ferrule', { cpuPerLineUs: 0.6 }), rounds: own },
+    { ...result('hose', 'a | b', { cpuPerLineUs: 3 }), rounds: theirs },
+  ];
+  const limits = [0.5, 1, 0.3].map((atMost) => ({ workload: 'hose', figure: 'cpuPerLineUs', atMost }));
+  const shares = [{ workload: 'hose', figure: 'cpuPerLineUs', atMost: 1 / 3, ofSystem: 'a | b' }];
+  const verdicts = judge(results, [...limits, ...shares], 'ferrule');
+  t.deepEqual(
+    verdicts.map(({ verdict, metRounds }) => [verdict, metRounds?.met, metRounds?.of]),
+    [
+      ['missed', 1, 3],
+      ['met', 3, 3],
+      ['missed', 0, 3],
+      ['met', 2, 3],
+    ],
+  );
+  t.true(
+    tableOf(results, verdicts, 'ferrule').includes(
+      '<= 0.5: missed (met in 1 of 3 rounds); <= 1: met; <= 0.3: missed; <= 1 (0.333 of a \\| b): met (met in 2 of 3 rounds) |',
+    ),
+  );
+});
+
 test('without the figure, or without the other system, a verdict is unknown; of workloads that did not run there is none', (t) => {
   const targets = [
     { workload: 'hose', figure: 'p99Ms', atMost: 1 },

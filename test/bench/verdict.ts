@@ -1,7 +1,7 @@
 // Whether Ferrule has reached its targets, from the results of a run.
 
 import { slowness } from './references.js';
-import { figuresOf, type Result } from './result.js';
+import { figuresOf, type Result, roundsOf } from './result.js';
 import type { Target } from './targets.js';
 
 export interface Verdict extends Target {
@@ -14,6 +14,8 @@ export interface Verdict extends Target {
   /** The limit carried over to this machine by what the peers took in the same run; where that can be told. */
   readonly limitHere?: number;
   readonly verdictHere?: 'met' | 'missed';
+  /** Of several rounds, those that have met the limit: other machines' work can only make a round worse. */
+  readonly metRounds?: { readonly met: number; readonly of: number };
 }
 
 /** One verdict per target whose workload was run with `system`. */
@@ -24,15 +26,28 @@ export function judge(results: readonly Result[], targets: readonly Target[], sy
 
 function judgeOne(results: readonly Result[], target: Target, system: string): Verdict {
   const { workload, figure, atMost, ofSystem } = target;
-  const value = figuresOf(results, workload, system)?.[figure] ?? Number.NaN;
-  if (ofSystem !== undefined) {
-    const limit = atMost * (figuresOf(results, workload, ofSystem)?.[figure] ?? Number.NaN);
-    return { ...target, value, limit, verdict: against(value, limit) };
-  }
-  const verdict = { ...target, value, limit: atMost, verdict: against(value, atMost) };
-  const limitHere = atMost * slowness(target, results);
+  const own = figuresOf(results, workload, system);
+  const other = ofSystem === undefined ? undefined : figuresOf(results, workload, ofSystem);
+  const value = own?.[figure] ?? Number.NaN;
+  const limit = ofSystem === undefined ? atMost : atMost * (other?.[figure] ?? Number.NaN);
+  const verdict = { ...target, value, limit, verdict: against(value, limit), ...metRounds(results, target, system) };
+  const limitHere = ofSystem === undefined ? atMost * slowness(target, results) : Number.NaN;
   const verdictHere = against(value, limitHere);
   return verdictHere === 'unknown' ? verdict : { ...verdict, limitHere, verdictHere };
+}
+
+function metRounds(
+  results: readonly Result[],
+  { workload, figure, atMost, ofSystem }: Target,
+  system: string,
+): Pick<Verdict, 'metRounds'> {
+  const valuesOf = (name: string): number[] =>
+    roundsOf(results, workload, name).map((figures) => figures[figure] ?? Number.NaN);
+  const values = valuesOf(system);
+  if (values.length === 0) return {};
+  const others = ofSystem === undefined ? values.map(() => 1) : valuesOf(ofSystem);
+  const met = values.filter((value, n) => against(value, atMost * (others[n] ?? Number.NaN)) === 'met');
+  return { metRounds: { met: met.length, of: values.length } };
 }
 
 function against(value: number, limit: number): Verdict['verdict'] {
