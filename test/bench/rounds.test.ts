@@ -26,6 +26,14 @@ test('what was lost, doubled or left over in one round is not forgotten for the 
   t.deepEqual(figures, { lost: 3, peakRssMiB: 70 });
 });
 
+test('rounds in which others had the processors are left out, but for what was lost in them; if none is calm, all count', (t) => {
+  const calm = round({ p99Ms: 2, lost: 0, stolenPercent: 1 });
+  const stolen = [5, 30, 40].map((stolenPercent) => round({ p99Ms: 50, lost: 1, stolenPercent }));
+  t.deepEqual(combine([calm, ...stolen]).figures, { p99Ms: 2, lost: 1, stolenPercent: 1 });
+  const [first = calm, ...others] = stolen;
+  t.deepEqual(combine([first, ...others]).figures, { p99Ms: 50, lost: 1, stolenPercent: 30 });
+});
+
 test('a round that failed is told; the figures are those of the others', (t) => {
   const one = combine([round({}, { error: 'no line' }), round({ p99Ms: 4 }), round({ p99Ms: 5 })]);
   t.is(one.error, 'no line');

@@ -1,9 +1,13 @@
 // Several rounds of one workload with one system as one result. On a machine with neighbours the speed changes by the minute, by a
-// half and more: systems that take turns have had the same minutes, and the middle of their rounds is not a bad moment's.
+// half and more: systems that take turns have had the same minutes, and the middle of their rounds is not a bad moment's. Rounds in
+// which the hypervisor gave the processors to others are left out, as long as there are calm ones.
 
 import { median } from './median.js';
 import type { Result } from './result.js';
 import type { Figures } from './workload.js';
+
+/** Of what was wanted of the processors, % that others may have had in a calm round. */
+const CALM_PERCENT = 2;
 
 /** Of these the worst round counts: a line that was lost once has been lost. */
 const WORST = new Set([
@@ -27,11 +31,18 @@ export function combine(rounds: readonly [Result, ...Result[]]): Result {
 
 function combineFigures(rounds: readonly Figures[]): Figures {
   const names = new Set(rounds.flatMap((figures) => Object.keys(figures)));
-  return Object.fromEntries([...names].map((name) => [name, combineOne(name, rounds)]));
+  const calm = rounds.filter(({ stolenPercent = 0 }) => stolenPercent <= CALM_PERCENT);
+  const middleOf = calm.length > 0 ? calm : rounds;
+  return Object.fromEntries(
+    [...names].map((name) => [name, WORST.has(name) ? worst(name, rounds) : median(known(name, middleOf))]),
+  );
 }
 
-function combineOne(name: string, rounds: readonly Figures[]): number {
-  const values = rounds.map((figures) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
-  if (values.length === 0) return Number.NaN;
-  return WORST.has(name) ? Math.max(...values) : median(values);
+function worst(name: string, rounds: readonly Figures[]): number {
+  const values = known(name, rounds);
+  return values.length === 0 ? Number.NaN : Math.max(...values);
+}
+
+function known(name: string, rounds: readonly Figures[]): number[] {
+  return rounds.map((figures) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
 }
