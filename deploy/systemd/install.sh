@@ -86,7 +86,7 @@ if [ -z "$root" ]; then
 fi
 
 [ -z "$root" ] || exit 0
-# A package from npm has not been compiled for this node yet. Without, every start takes a fifth to a third longer, no more.
+# A package from npm has not been compiled for this node yet. Where that fails, starts are slower, and nothing else is.
 "$node" "$package/dist/src/cli/keep-program.js" || :
 systemctl daemon-reload
 if [ $start = no ]; then
