@@ -8,7 +8,7 @@ import type { DeviceConfig } from '../config/schema.js';
 import { LinkError } from '../device/link.js';
 import { checkPort } from '../device/links/serial-check.js';
 import { findUsbPort } from '../device/links/usb.js';
-import { findHolder } from '../device/port-holder.js';
+import { findHolders } from '../device/port-holder.js';
 import { listPortsWithHolders, type SerialPortInfo, type SystemRoots } from '../device/ports.js';
 import { type Examination, type Finding, fail, info, ok, warn } from './doctor-finding.js';
 
@@ -73,7 +73,8 @@ async function pathOf(link: DeviceConfig['link'], roots: SystemRoots): Promise<s
 /** A gateway that runs holds its ports, as it should. */
 async function passIfOurs(error: unknown, path: string, roots: SystemRoots): Promise<void> {
   if (!(error instanceof LinkError) || error.trouble !== 'busy') throw error;
-  const holder = await findHolder(await realpath(path), roots);
+  const node = await realpath(path);
+  const holder = (await findHolders([node], roots)).get(node);
   if (holder === undefined || !GATEWAY_COMMAND.test(holder.command)) throw error;
 }
 

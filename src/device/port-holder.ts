@@ -33,39 +33,39 @@ interface ComingWalk {
   readonly found: Promise<Map<string, PortHolder>>;
 }
 
-/** By their options: the walk to come, and the end of the one under way. */
-const coming = new Map<string, ComingWalk>();
-const underWay = new Map<string, Promise<unknown>>();
-
 /**
- * The process that holds the device node `path` (symlinks resolved), if one can be seen. Those who ask at the same time share a
- * walk: eight ports that are opened at a start cost two of them, not eight. It begins after the question.
+ * Answers who holds a port. Those who ask at the same time share a walk: eight ports that are opened at a start cost two of them,
+ * not eight. It begins after the question.
  */
-export async function findHolder(path: string, options: HolderOptions = {}): Promise<PortHolder | undefined> {
-  const key = JSON.stringify(options);
-  const walk = coming.get(key) ?? nextWalk(key, options);
-  walk.paths.add(path);
-  return (await walk.found).get(path);
+export class HolderSearch {
+  readonly #options: HolderOptions;
+  #coming: ComingWalk | undefined;
+  #underWay: Promise<unknown> | undefined;
+
+  constructor(options: HolderOptions = {}) {
+    this.#options = options;
+  }
+
+  /** The process that holds the device node `path` (symlinks resolved), if one can be seen. */
+  async find(path: string): Promise<PortHolder | undefined> {
+    this.#coming ??= this.#nextWalk();
+    this.#coming.paths.add(path);
+    return (await this.#coming.found).get(path);
+  }
+
+  #nextWalk(): ComingWalk {
+    const paths = new Set<string>();
+    const walk = (): Promise<Map<string, PortHolder>> => {
+      this.#coming = undefined;
+      const walking = findHolders([...paths], this.#options);
+      this.#underWay = walking;
+      return walking;
+    };
+    return { paths, found: Promise.resolve(this.#underWay).then(walk, walk) };
+  }
 }
 
-function nextWalk(key: string, options: HolderOptions): ComingWalk {
-  const paths = new Set<string>();
-  const found = Promise.resolve(underWay.get(key)).then(async () => {
-    coming.delete(key);
-    const walking = findHolders([...paths], options);
-    underWay.set(key, walking);
-    try {
-      return await walking;
-    } finally {
-      if (underWay.get(key) === walking) underWay.delete(key);
-    }
-  });
-  const walk = { paths, found };
-  coming.set(key, walk);
-  return walk;
-}
-
-/** As `findHolder`, for several ports in one walk through /proc. */
+/** Who holds which of these ports (symlinks resolved), by one walk through /proc. */
 export async function findHolders(
   paths: readonly string[],
   options: HolderOptions = {},
@@ -82,6 +82,7 @@ export async function findHolders(
   for (const { pid, link } of openFiles(proc, ignorePid)) {
     reads += 1;
     if (reads % READS_PER_TURN === 0) await endOfTurn();
+    if (link === undefined) continue;
     for (const path of heldBy(link, `${dev}/`, wanted)) {
       if (!holders.has(path)) holders.set(path, { pid, command: commandOf(`${proc}/${pid}`) });
     }
@@ -89,11 +90,12 @@ export async function findHolders(
   return holders;
 }
 
-/** What all other processes have open, as far as it can be seen. */
-function* openFiles(proc: string, ignorePid: number | undefined): Generator<{ pid: number; link: string }> {
+/** All other processes, and what each has open as far as it can be seen: a read of /proc for each. */
+function* openFiles(proc: string, ignorePid: number | undefined): Generator<{ pid: number; link?: string }> {
   for (const name of namesIn(proc)) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === ignorePid) continue;
+    yield { pid };
     for (const fd of namesIn(`${proc}/${name}/fd`)) yield { pid, link: `${proc}/${name}/fd/${fd}` };
   }
 }

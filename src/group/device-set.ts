@@ -12,6 +12,7 @@ import { makeOpener } from '../device/make-opener.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
 import type { PlannedDevice } from '../device/plan-devices.js';
+import { HolderSearch } from '../device/port-holder.js';
 import { CommsThreadGroup } from './comms-thread-group.js';
 import type { DeviceSettings, WhileCritical } from './device-context.js';
 import { ServerManager } from './server-manager.js';
@@ -52,6 +53,7 @@ export class DeviceSet {
   readonly #members = new Map<string, Member>();
   /** One for all of their sockets. */
   readonly #chunks = new ChunkPool();
+  readonly #holders = new HolderSearch({ ignorePid: process.pid });
 
   constructor(options: DeviceSetOptions) {
     this.#options = options;
@@ -139,7 +141,7 @@ export class DeviceSet {
     };
     const { link, name: id } = plan;
     if (link.type === 'tcp-listen') return new ServerManager({ ...kind, id, listen: link });
-    const deps = { clock, log: log.child({ group: id }), chunks: this.#chunks };
+    const deps = { clock, log: log.child({ group: id }), chunks: this.#chunks, holders: this.#holders };
     return new CommsThreadGroup(kind, { id, opener: makeOpener(link, deps) });
   }
 }

@@ -11,7 +11,7 @@ import { busyWarning, describeMachine, type Machine } from './machine.js';
 import { hottest, readProfile } from './profile.js';
 import { Report } from './report.js';
 import type { Result } from './result.js';
-import { combine } from './rounds.js';
+import { combine, lacksCalm } from './rounds.js';
 import { processorTime, stolenPercent } from './stolen-time.js';
 import type { System } from './system.js';
 import { ferrule, otherBuild } from './systems/ferrule.js';
@@ -97,14 +97,14 @@ function printProfile({ name }: Workload, dir: string): void {
 
 /** All rounds of a workload, its systems taking turns. */
 async function runRounds({ workload, systems }: Entry, options: BenchOptions, machine: Machine): Promise<Result[]> {
-  const rounds: Result[][] = [];
-  for (let round = 0; round < options.rounds; round += 1) {
-    const results: Result[] = [];
-    for (const system of systems) results.push(await runOne(workload, system, options, machine));
-    rounds.push(results);
+  const bySystem = systems.map((system) => ({ system, results: [] as Result[] }));
+  const isWanted = (round: number): boolean =>
+    round < options.rounds ||
+    (round < options.upTo && bySystem.some(({ results }) => lacksCalm(results, options.rounds)));
+  for (let round = 0; isWanted(round); round += 1) {
+    for (const { system, results } of bySystem) results.push(await runOne(workload, system, options, machine));
   }
-  const [first = [], ...others] = rounds;
-  return first.map((result, n) => combine([result, ...others.map((each) => each[n] ?? result)]));
+  return bySystem.flatMap(({ results: [first, ...others] }) => (first ? [combine([first, ...others])] : []));
 }
 
 /** Whether all of it went. */

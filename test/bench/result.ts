@@ -7,7 +7,7 @@ export interface Result {
   readonly system: string;
   /** Empty if it was skipped or failed. */
   readonly figures: Figures;
-  /** Each round's, where there were several. */
+  /** Each round's, where there were several; nothing for one that failed, so that those of two systems go together. */
   readonly rounds?: readonly Figures[];
   /** Why it was not tried. */
   readonly skipped?: string;

@@ -6,7 +6,8 @@ import { parseOptions } from './bench-options.js';
 import { describeMachine } from './machine.js';
 import { Report } from './report.js';
 import type { Result } from './result.js';
-import { combine } from './rounds.js';
+import { combine, lacksCalm } from './rounds.js';
+import { judge } from './verdict.js';
 
 function round(figures: Record<string, number>, more: Partial<Result> = {}): Result {
   return { workload: 'hose', system: 'ferrule', figures, load: 0.1, ...more };
@@ -34,10 +35,25 @@ test('rounds in which others had the processors are left out, but for what was l
   t.deepEqual(combine([first, ...others]).figures, { p99Ms: 50, lost: 1, stolenPercent: 30 });
 });
 
+test('a further round is worth it while calm ones are lacking, but not of what does not go at all', (t) => {
+  const [calm, stolen, failed] = [round({ stolenPercent: 1 }), round({ stolenPercent: 9 }), round({}, { error: 'x' })];
+  t.true(lacksCalm([calm, stolen, failed], 2));
+  t.false(lacksCalm([calm, stolen, calm], 2));
+  t.false(lacksCalm([failed, failed], 2));
+});
+
 test('a round that failed is told; the figures are those of the others', (t) => {
   const one = combine([round({}, { error: 'no line' }), round({ p99Ms: 4 }), round({ p99Ms: 5 })]);
   t.is(one.error, 'no line');
   t.deepEqual(one.figures, { p99Ms: 5 });
+});
+
+test('of a system with rounds that failed the others are compared with the same rounds of the other system', (t) => {
+  const own = combine([round({ cpuPerLineUs: 2 }), round({}, { error: 'no line' }), round({ cpuPerLineUs: 2 })]);
+  const theirs = [1, 1, 3].map((cpuPerLineUs) => round({ cpuPerLineUs }, { system: 'socat' }));
+  const target = { workload: 'hose', figure: 'cpuPerLineUs', atMost: 1, ofSystem: 'socat' };
+  const [verdict] = judge([own, combine([...theirs] as [Result, ...Result[]])], [target], 'ferrule');
+  t.deepEqual(verdict?.metRounds, { met: 1, of: 2 });
 });
 
 test('a figure that one round does not have is the middle of the others; that none has is none', (t) => {
@@ -62,6 +78,13 @@ test('what a run has found is in its file after each workload', (t) => {
   t.is(JSON.parse(readFileSync(file, 'utf8')).rounds, 3);
   t.true(report.hasFailures);
   t.regex(report.text(), /\| hose \| cpuPerLineUs \| 1 \|.*FAILED: start with ferrule: no line.*out\.json$/s);
+});
+
+test('without --up-to there are as many rounds as asked for; fewer than those are refused', (t) => {
+  t.is(parseOptions(['--rounds', '3']).upTo, 3);
+  t.is(parseOptions(['--rounds', '3', '--up-to', '9']).upTo, 9);
+  const message = '--up-to: expected as many as --rounds (3) or more, got 2';
+  t.throws(() => parseOptions(['--rounds', '3', '--up-to', '2']), { message });
 });
 
 test('a number of rounds that is none is refused, with what was given', (t) => {

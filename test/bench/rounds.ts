@@ -15,27 +15,41 @@ const WORST = new Set([
   ...['undelivered', 'exitCode', 'exitMs', 'peakRssMiB', 'worstStartMs'],
 ]);
 
+/** Whether a further round is worth it: of those that went, fewer than `wanted` were calm. */
+export function lacksCalm(rounds: readonly Result[], wanted: number): boolean {
+  const went = rounds.map(({ figures }) => figures).filter(hasAny);
+  return went.length > 0 && went.filter(isCalm).length < wanted;
+}
+
 /** One result of at least one round. A round that failed or was skipped says so; the figures are those of the others. */
 export function combine(rounds: readonly [Result, ...Result[]]): Result {
   const [first] = rounds;
-  const went = rounds.filter(({ figures }) => Object.keys(figures).length > 0);
+  const went = rounds.filter(({ figures }) => hasAny(figures));
   const error = rounds.find((round) => round.error !== undefined)?.error;
   return {
     ...first,
     figures: combineFigures(went.map(({ figures }) => figures)),
     load: Math.max(...rounds.map(({ load }) => load)),
     ...(error !== undefined && { error }),
-    ...(went.length > 1 && { rounds: went.map(({ figures }) => figures) }),
+    ...(rounds.length > 1 && { rounds: rounds.map(({ figures }) => figures) }),
   };
 }
 
 function combineFigures(rounds: readonly Figures[]): Figures {
   const names = new Set(rounds.flatMap((figures) => Object.keys(figures)));
-  const calm = rounds.filter(({ stolenPercent = 0 }) => stolenPercent <= CALM_PERCENT);
+  const calm = rounds.filter(isCalm);
   const middleOf = calm.length > 0 ? calm : rounds;
   return Object.fromEntries(
     [...names].map((name) => [name, WORST.has(name) ? worst(name, rounds) : median(known(name, middleOf))]),
   );
+}
+
+function hasAny(figures: Figures): boolean {
+  return Object.keys(figures).length > 0;
+}
+
+function isCalm({ stolenPercent = 0 }: Figures): boolean {
+  return stolenPercent <= CALM_PERCENT;
 }
 
 function worst(name: string, rounds: readonly Figures[]): number {

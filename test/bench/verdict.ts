@@ -14,7 +14,7 @@ export interface Verdict extends Target {
   /** The limit carried over to this machine by what the peers took in the same run; where that can be told. */
   readonly limitHere?: number;
   readonly verdictHere?: 'met' | 'missed';
-  /** Of several rounds, those that have met the limit: other machines' work can only make a round worse. */
+  /** Of the rounds that can be judged, those that have met the limit: other machines' work can only make a round worse. */
   readonly metRounds?: { readonly met: number; readonly of: number };
 }
 
@@ -46,8 +46,9 @@ function metRounds(
   const values = valuesOf(system);
   if (values.length === 0) return {};
   const others = ofSystem === undefined ? values.map(() => 1) : valuesOf(ofSystem);
-  const met = values.filter((value, n) => against(value, atMost * (others[n] ?? Number.NaN)) === 'met');
-  return { metRounds: { met: met.length, of: values.length } };
+  const verdicts = values.map((value, n) => against(value, atMost * (others[n] ?? Number.NaN)));
+  const met = verdicts.filter((verdict) => verdict === 'met').length;
+  return { metRounds: { met, of: verdicts.filter((verdict) => verdict !== 'unknown').length } };
 }
 
 function against(value: number, limit: number): Verdict['verdict'] {

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
+import type { HolderSearch } from '../port-holder.js';
 import type { SystemRoots } from '../ports.js';
 import type { ChunkPool } from './chunk-pool.js';
 
@@ -10,4 +11,6 @@ export interface LinkDeps extends SystemRoots {
   readonly log?: Log;
   /** Shared by all sockets; default: each opener has its own. */
   readonly chunks?: ChunkPool;
+  /** Shared by all serial ports, so that they share its walks through /proc; default: each opening has its own. */
+  readonly holders?: HolderSearch;
 }

@@ -5,11 +5,12 @@ import { constants, type Stats } from 'node:fs';
 import { access, readFile, realpath, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { LinkError } from '../link.js';
-import { findHolder, type PortHolder } from '../port-holder.js';
+import { HolderSearch, type PortHolder } from '../port-holder.js';
 import { listPorts, type SystemRoots } from '../ports.js';
+import type { LinkDeps } from './link-deps.js';
 
 /** Passes if `path` is a terminal that we may open and that nobody holds; else throws the LinkError that says why. */
-export async function checkPort(path: string, roots: SystemRoots): Promise<void> {
+export async function checkPort(path: string, roots: SystemRoots & Pick<LinkDeps, 'holders'>): Promise<void> {
   const node = await stat(path).catch(() => undefined);
   if (!node) throw await missing(path, roots);
   if (!node.isCharacterDevice())
@@ -19,7 +20,8 @@ export async function checkPort(path: string, roots: SystemRoots): Promise<void>
     if (error.code === 'EPERM') throw forbidden(path, error);
     throw await noPermission(path, node, error);
   });
-  const holder = await findHolder(await realpath(path), { ...roots, ignorePid: process.pid });
+  const { holders = new HolderSearch({ ...roots, ignorePid: process.pid }) } = roots;
+  const holder = await holders.find(await realpath(path));
   if (holder) throw busy(path, holder);
 }
 
