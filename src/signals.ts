@@ -1,10 +1,18 @@
 // The only file with process.on: the signals that end or reload the daemon, and the last line of defence against errors
 // that nobody caught.
 
+import type { Clock, Timer } from './core/clock.js';
+
+/**
+ * A second signal this soon, ms, is often the first one by another way: `timeout` sends two, and so do systemd and a wrapper that
+ * passes its own on. An end in order mostly takes less; what is not over by then is cut short.
+ */
+const TWIN_MS = 500;
+
 export interface SignalHandlers {
   /** SIGTERM or SIGINT, the first time. */
   onStop(signal: NodeJS.Signals): void;
-  /** The second SIGTERM or SIGINT: somebody is impatient. */
+  /** The second SIGTERM or SIGINT, but not before half a second after the first: somebody is impatient. */
   onImpatience(signal: NodeJS.Signals): void;
   onReload(): void;
   /** An exception that nobody caught: a bug in Ferrule or a library. What state things are in is not known. */
@@ -14,14 +22,18 @@ export interface SignalHandlers {
 }
 
 /** Installs the handlers; answers how to take them out again. */
-export function handleSignals(handlers: SignalHandlers): () => void {
-  let isStopping = false;
+export function handleSignals(handlers: SignalHandlers, clock: Clock): () => void {
+  let firstAt: number | undefined;
+  let impatience: Timer | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) handlers.onImpatience(signal);
-    else {
-      isStopping = true;
+    if (firstAt === undefined) {
+      firstAt = clock.now();
       handlers.onStop(signal);
+      return;
     }
+    const early = firstAt + TWIN_MS - clock.now();
+    if (early <= 0) handlers.onImpatience(signal);
+    else impatience ??= clock.after(early, () => handlers.onImpatience(signal));
   };
   const reload = (): void => handlers.onReload();
   const uncaught = (error: unknown): void => handlers.onUncaught(error);
@@ -29,6 +41,7 @@ export function handleSignals(handlers: SignalHandlers): () => void {
   const unhandled = (error: unknown): void => handlers.onUnhandled(error);
   process.on('uncaughtException', uncaught).on('unhandledRejection', unhandled);
   return () => {
+    impatience?.cancel();
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
     process.off('uncaughtException', uncaught).off('unhandledRejection', unhandled);
   };
@@ -37,13 +50,16 @@ export function handleSignals(handlers: SignalHandlers): () => void {
 /**
  * Holds back the signals that come from now on: what is only starting cannot follow them, and must not be killed by them either, as
  * its devices may be online already. The answer lets go and raises them again, for who handles them by then; idempotent. A second
- * SIGTERM or SIGINT ends the process at once, with 1.
+ * SIGTERM or SIGINT, half a second after the first or later, ends the process at once, with 1.
  */
-export function holdSignals(): () => void {
+export function holdSignals(clock: Clock): () => void {
   const held = new Set<NodeJS.Signals>();
+  let firstAt: number | undefined;
   const reload = (signal: NodeJS.Signals): unknown => held.add(signal);
   const stop = (signal: NodeJS.Signals): void => {
-    if (held.has('SIGTERM') || held.has('SIGINT')) process.exit(1);
+    if (firstAt !== undefined && clock.now() - firstAt >= TWIN_MS) process.exit(1);
+    if (firstAt !== undefined) return;
+    firstAt = clock.now();
     held.add(signal);
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);

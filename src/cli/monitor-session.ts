@@ -52,13 +52,8 @@ export class MonitorSession {
   #endOnSignals(onBug: (error: unknown) => void): () => void {
     const end = (): void => this.#visit.end(EXIT.clean);
     process.stdout.on('error', end);
-    const release = handleSignals({
-      onStop: end,
-      onImpatience: () => {},
-      onReload: end,
-      onUncaught: onBug,
-      onUnhandled: onBug,
-    });
+    const handlers = { onStop: end, onImpatience: () => {}, onReload: end, onUncaught: onBug, onUnhandled: onBug };
+    const release = handleSignals(handlers, this.#options.clock);
     return () => {
       process.stdout.off('error', end);
       release();

@@ -7,7 +7,7 @@ import { systemClock } from '../core/clock.js';
 import { FerruleError, messageOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { Gateway, type GatewayReport, type ReloadReport } from '../gateway.js';
-import { handleSignals, holdSignals } from '../signals.js';
+import { handleSignals, holdSignals, type SignalHandlers } from '../signals.js';
 import { DeviceChanges } from './device-changes.js';
 import { EXIT } from './exit-codes.js';
 import { LiveConfig } from './live-config.js';
@@ -32,7 +32,7 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   }
   const { config, file } = live.current;
   const log = await makeLog({ level: config.log.level, isTerminal });
-  const letGo = holdSignals();
+  const letGo = holdSignals(systemClock);
   log.info({ version, pid: process.pid, node: process.version, config: file }, `ferrule ${version} starts`);
   await live.tellTroubles(log, systemClock.wall());
   try {
@@ -150,7 +150,7 @@ export function untilStopped(
       onStop(reason);
       void gateway.stop(reason).then((report) => end(code ?? exitCodeOf(report, log)));
     };
-    const release = handleSignals({
+    const handlers: SignalHandlers = {
       onStop: (signal) => stop(signal),
       onImpatience: (signal) => {
         log.error(`${signal} again: exiting at once, what is queued is lost`);
@@ -169,7 +169,8 @@ export function untilStopped(
           { err: error },
           'a rejected promise that nobody handles: a bug, in a driver if the stack names one; going on',
         ),
-    });
+    };
+    const release = handleSignals(handlers, systemClock);
   });
 }
 

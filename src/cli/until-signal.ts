@@ -1,5 +1,6 @@
 // A command that runs until it is done or told to end: by Ctrl-C, SIGTERM, or because nobody reads its output any more.
 
+import { systemClock } from '../core/clock.js';
 import { handleSignals } from '../signals.js';
 import { EXIT } from './exit-codes.js';
 
@@ -14,13 +15,9 @@ export async function untilSignal(work: (signal: AbortSignal) => Promise<number>
   const alive = setInterval(() => {}, NEVER_MS);
   let release = (): void => {};
   const cutShort = new Promise<number>((resolve, reject) => {
-    release = handleSignals({
-      onStop: end,
-      onImpatience: () => resolve(EXIT.leftovers),
-      onReload: end,
-      onUncaught: reject,
-      onUnhandled: reject,
-    });
+    const onImpatience = (): void => resolve(EXIT.leftovers);
+    const handlers = { onStop: end, onImpatience, onReload: end, onUncaught: reject, onUnhandled: reject };
+    release = handleSignals(handlers, systemClock);
   });
   process.stdout.on('error', end);
   try {

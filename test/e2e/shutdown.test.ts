@@ -177,7 +177,7 @@ test('SIGTERM while the broker is away and readings wait: exit 0 within the dead
   t.truthy(gateway.log.find(({ msg }) => msg.startsWith('100 messages are kept on the disk')));
 });
 
-test('SIGTERM while it is only starting: an orderly end all the same', async (t) => {
+test('SIGTERM, and another one at once, while it is only starting: an orderly end all the same', async (t) => {
   const device = await startTcpDevice();
   t.teardown(() => device.close());
   const gateway = gatewayFor(t, {
@@ -188,11 +188,29 @@ test('SIGTERM while it is only starting: an orderly end all the same', async (t)
   });
   await gateway.waitForLog(({ msg }) => msg.endsWith(' starts'));
   gateway.signal('SIGTERM');
+  gateway.signal('SIGINT'); // the same one again might come as one
   t.like(await gateway.end(), { code: 0, signal: null });
   t.regex(gateway.log.at(-1)?.msg ?? '', /^stopped cleanly/);
 });
 
-test('a second SIGTERM exits at once with 1', async (t) => {
+test('a SIGTERM that comes twice, as from `timeout` or by way of a wrapper: an orderly end all the same', async (t) => {
+  const device = await startTcpDevice();
+  t.teardown(() => device.close());
+  const gateway = gatewayFor(t, {
+    config: {
+      mqtt: { url: 'embedded', embedded: { port: 0 } },
+      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, on_shutdown: FAIL_SAFE } },
+    },
+  });
+  await gateway.waitForLog(({ group, msg }) => group === 'cell' && msg.startsWith('online'));
+  gateway.signal('SIGTERM');
+  await gateway.waitForLog('shutting down');
+  gateway.signal('SIGTERM');
+  t.like(await gateway.end(), { code: 0, signal: null });
+  t.regex(gateway.log.at(-1)?.msg ?? '', /^stopped cleanly/);
+});
+
+test('a second SIGTERM exits with 1, half a second after the first at the latest', async (t) => {
   const { gateway, connection } = await brokerlessGateway(t, LONG_MS);
   connection.write(numberedLine(0, LINE_BYTES));
   gateway.signal('SIGTERM');

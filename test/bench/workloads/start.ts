@@ -1,6 +1,8 @@
 // From the start of the process to the first line at the subscriber, with eight serial devices that talk all the time; and then,
-// the devices being quiet, what an idle gateway takes.
+// the devices being quiet, what an idle gateway takes. Beside it, as the floor of that moment: a Node that has nothing to do.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
 import { type BenchRig, type BrokerAndSink, pass } from '../bench-rig.js';
 import type { Generator } from '../generator.js';
@@ -31,16 +33,20 @@ export const start: Workload = {
     await generator.ask('ptysOpen', paths);
     const links = paths.map((each) => ({ type: 'pty', path: each }) as const);
     const times: number[] = [];
+    const floors: number[] = [];
     for (let run = 1; run < RUNS; run += 1) {
+      floors.push(await emptyNodeMs());
       const { sut, ms } = await startOnce(rig, broker, generator, links);
       times.push(ms);
       await sut.stop(STOP_MS);
     }
+    floors.push(await emptyNodeMs());
     const { sut, ms } = await startOnce(rig, broker, generator, links);
     const startMs = median([...times, ms]);
     const atRest = await idle(sut, rig.seconds);
     const { doubled, outOfOrder, damaged } = await broker.receiver.figures(new Map()); // lines that nobody read are no loss
-    return { startMs, worstStartMs: Math.max(...times, ms), ...atRest, doubled, outOfOrder, damaged };
+    const emptyNode = { emptyNodeMs: median(floors) };
+    return { startMs, worstStartMs: Math.max(...times, ms), ...emptyNode, ...atRest, doubled, outOfOrder, damaged };
   },
 };
 
@@ -57,6 +63,13 @@ async function startOnce(
   const ms = ((await first) - begunUs) / 1000;
   await generator.ask('ptysStop', undefined);
   return { sut, ms };
+}
+
+/** From start to end. */
+async function emptyNodeMs(): Promise<number> {
+  const begunUs = monotonicUs();
+  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
+  return (monotonicUs() - begunUs) / 1000;
 }
 
 async function idle(sut: SutProcess, seconds: number): Promise<Figures> {
