@@ -14,8 +14,6 @@ export interface PortHolder {
 export interface HolderOptions {
   readonly proc?: string;
   readonly dev?: string;
-  /** A process that does not count: the one that asks. */
-  readonly ignorePid?: number;
 }
 
 const COMMAND_CHARS = 80;
@@ -70,7 +68,7 @@ export async function findHolders(
   paths: readonly string[],
   options: HolderOptions = {},
 ): Promise<Map<string, PortHolder>> {
-  const { proc = '/proc', dev = '/dev', ignorePid } = options;
+  const { proc = '/proc', dev = '/dev' } = options;
   const wanted = new Map<string, BigIntStats>();
   for (const path of paths) {
     const node = statOf(path);
@@ -79,7 +77,7 @@ export async function findHolders(
   const holders = new Map<string, PortHolder>();
   if (wanted.size === 0) return holders;
   let reads = 0;
-  for (const { pid, link } of openFiles(proc, ignorePid)) {
+  for (const { pid, link } of openFiles(proc)) {
     reads += 1;
     if (reads % READS_PER_TURN === 0) await endOfTurn();
     if (link === undefined) continue;
@@ -90,11 +88,11 @@ export async function findHolders(
   return holders;
 }
 
-/** All other processes, and what each has open as far as it can be seen: a read of /proc for each. */
-function* openFiles(proc: string, ignorePid: number | undefined): Generator<{ pid: number; link?: string }> {
+/** All processes, and what each has open as far as it can be seen: a read of /proc for each. */
+function* openFiles(proc: string): Generator<{ pid: number; link?: string }> {
   for (const name of namesIn(proc)) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === ignorePid) continue;
+    if (!Number.isInteger(pid)) continue;
     yield { pid };
     for (const fd of namesIn(`${proc}/${name}/fd`)) yield { pid, link: `${proc}/${name}/fd/${fd}` };
   }

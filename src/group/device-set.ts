@@ -53,7 +53,7 @@ export class DeviceSet {
   readonly #members = new Map<string, Member>();
   /** One for all of their sockets. */
   readonly #chunks = new ChunkPool();
-  readonly #holders = new HolderSearch({ ignorePid: process.pid });
+  readonly #holders = new HolderSearch();
 
   constructor(options: DeviceSetOptions) {
     this.#options = options;

@@ -148,13 +148,13 @@ export abstract class BaseLink implements Link, Quiet {
     this.#handlers?.onLost(this.#loss);
   }
 
-  /** Resolves once a quiet spell passed with a full turn of the event loop in it, so that a busy loop is no quiet line. */
+  /** Resolves once a quiet spell passed with a full turn of the event loop in it: a busy loop is no quiet line, nor is a pause of ours. */
   protected async settleIntake(deadline: number): Promise<void> {
     let seen: number;
     do {
       seen = this.#chunks;
       await sleep(this.clock, Math.max(0, Math.min(QUIET_MS, deadline - this.clock.now())));
       await nextTurn();
-    } while (!this.#loss && this.#chunks !== seen && this.clock.now() < deadline);
+    } while (!this.#loss && (this.#isPaused || this.#chunks !== seen) && this.clock.now() < deadline);
   }
 }

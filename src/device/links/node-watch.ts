@@ -12,13 +12,18 @@ import type { LinkDeps } from './link-deps.js';
 /** A node, its link and its owner come in several steps; this is about how long they take. */
 const SETTLE_MS = 20;
 const TTY = /^tty/;
+/** Not `tty`, `tty0` to `tty63`. */
+const HARDWARE_TTY = /^tty\D/;
 const NOTHING: NodeIdentity = 'nothing';
+const ANY_TTY = 'any-tty';
 
 /**
- * What to wait for: any tty in /dev, or one node. `known`: what stood there when it was last tried (`nodeIdentity`); something
- * else there by now is no reason to wait at all. Absent where what stood there could not be opened for reasons of its own.
+ * What to wait for: one node, or any tty in /dev. `known`: what stood there when it was last tried (`nodeIdentity`, `ttysIdentity`);
+ * something else there by now is no reason to wait at all. Absent where what stood there could not be opened for reasons of its own.
  */
-export type Awaited = { readonly path: string; readonly known?: NodeIdentity } | 'any-tty';
+export type Awaited =
+  | { readonly path: string; readonly known?: NodeIdentity }
+  | { readonly path: 'any-tty'; readonly known: NodeIdentity };
 
 /** Tells a node, and the link that leads to it, from a later one of the same name. */
 export type NodeIdentity = string;
@@ -30,6 +35,12 @@ export function nodeIdentity(path: string): NodeIdentity {
   } catch {
     return NOTHING;
   }
+}
+
+/** What ttys there are in `dev` now, but for virtual consoles. */
+export function ttysIdentity(dev = '/dev'): NodeIdentity {
+  const names = namesIn(dev).filter((name) => HARDWARE_TTY.test(name));
+  return names.map((name) => `${name} ${nodeIdentity(join(dev, name))}`).join('; ');
 }
 
 interface Place {
@@ -63,13 +74,15 @@ export function nodeAppears(awaited: Awaited, deps: LinkDeps, signal: AbortSigna
       });
     };
     signal.addEventListener('abort', finish, { once: true });
-    for (const place of placesOf(awaited, deps.dev ?? '/dev')) watchers.push(...watchPlace(place, onTouched, deps));
-    // It may have come between the failed open and now, or have gone and come back before its loss was noticed.
-    if (awaited !== 'any-tty' && isAnother(awaited)) onTouched(awaited.path);
+    const { dev = '/dev' } = deps;
+    for (const place of placesOf(awaited, dev)) watchers.push(...watchPlace(place, onTouched, deps));
+    // It may have come, or become ours, between the failed open and now, or have gone and come back before its loss was noticed.
+    if (isAnother(awaited, dev)) onTouched(awaited.path === ANY_TTY ? dev : awaited.path);
   });
 }
 
-function isAnother({ path, known }: { readonly path: string; readonly known?: NodeIdentity }): boolean {
+function isAnother({ path, known }: Awaited, dev: string): boolean {
+  if (path === ANY_TTY) return ttysIdentity(dev) !== known;
   const now = nodeIdentity(path);
   return known !== undefined && now !== NOTHING && now !== known;
 }
@@ -96,6 +109,14 @@ function lockedIn(place: Place): ReadonlySet<string> {
   return new Set(names.filter((name) => !isAccessible(join(place.dir, name))));
 }
 
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
+}
+
 function isAccessible(path: string): boolean {
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
@@ -107,7 +128,7 @@ function isAccessible(path: string): boolean {
 
 function placesOf(awaited: Awaited, dev: string): Place[] {
   const anyTty: Place = { dir: dev, isOfInterest: (name) => TTY.test(name) };
-  if (awaited === 'any-tty') return [anyTty];
+  if (awaited.path === ANY_TTY) return [anyTty];
   const own = placeOf(awaited.path);
   // A node under /dev/serial/by-id is a link: what it points at may come back in /dev without a change of the link.
   const isNested = awaited.path.startsWith(dev + sep) && dirname(awaited.path) !== dev;

@@ -18,10 +18,13 @@ export async function checkPort(path: string, roots: SystemRoots & Pick<LinkDeps
   await access(path, constants.R_OK | constants.W_OK).catch(async (error: NodeJS.ErrnoException) => {
     // Not the mode of the node, which gives EACCES: the list of devices of this container or service.
     if (error.code === 'EPERM') throw forbidden(path, error);
+    if (error.code === 'ENOENT') throw await missing(path, roots); // unplugged meanwhile
     throw await noPermission(path, node, error);
   });
-  const { holders = new HolderSearch({ ...roots, ignorePid: process.pid }) } = roots;
-  const holder = await holders.find(await realpath(path));
+  const target = await realpath(path).catch(() => undefined);
+  if (target === undefined) throw await missing(path, roots);
+  const { holders = new HolderSearch(roots) } = roots;
+  const holder = await holders.find(target);
   if (holder) throw busy(path, holder);
 }
 
@@ -52,6 +55,12 @@ async function missing(path: string, roots: SystemRoots): Promise<LinkError> {
 }
 
 function busy(path: string, holder: PortHolder): LinkError {
+  if (holder.pid === process.pid) {
+    return new LinkError(
+      'busy',
+      `${path} is open in this gateway already: do the links of two devices lead to this port?`,
+    );
+  }
   return new LinkError(
     'busy',
     `${path} is held by pid ${holder.pid} (${holder.command}); stop that program to free the port`,

@@ -9,7 +9,7 @@
 import type { LinuxOpenOptions, LinuxPortBinding } from '@serialport/bindings-cpp';
 import type { SerialLinkConfig } from '../../config/link-schema.js';
 import { messageOf } from '../../core/errors.js';
-import { type Link, LinkError, type LinkOpener, type WriteOutcome } from '../link.js';
+import { type Link, LinkError, type LinkOpener, type LinkTrouble, type WriteOutcome } from '../link.js';
 import { BaseLink, type BaseLinkOptions } from './base-link.js';
 import type { LinkDeps } from './link-deps.js';
 import { type NodeIdentity, nodeAppears, nodeIdentity } from './node-watch.js';
@@ -21,6 +21,9 @@ const DEFAULT_BAUD_RATE = 9600;
 /** Linux calls a tty writable when its driver holds fewer bytes than this (WAKEUP_CHARS in drivers/tty/n_tty.c). */
 const DRIVER_REST_BYTES = 256;
 
+/** What udev mends a moment later, in steps: the node, its owner and mode. */
+const MAY_CHANGE: ReadonlySet<LinkTrouble> = new Set(['missing', 'no-permission']);
+
 /** How the line is set: the part that serial and usb links share. */
 export type LineSettings = Pick<
   SerialLinkConfig,
@@ -31,7 +34,7 @@ export type LineSettings = Pick<
 export function serialOpener(config: SerialLinkConfig, deps: LinkDeps): LinkOpener {
   const name = `serial ${config.path}`;
   const { path } = config;
-  /** What we had open, or that nothing was there; undefined for a node that we could not open. */
+  /** What we had open, that nothing was there, or what was not ours; undefined for a node that could not be opened otherwise. */
   let known: NodeIdentity | undefined;
   return {
     name,
@@ -42,7 +45,7 @@ export function serialOpener(config: SerialLinkConfig, deps: LinkDeps): LinkOpen
         known = found;
         return link;
       } catch (error) {
-        known = error instanceof LinkError && error.trouble === 'missing' ? found : undefined;
+        known = error instanceof LinkError && MAY_CHANGE.has(error.trouble) ? found : undefined;
         throw error;
       }
     },
@@ -59,7 +62,7 @@ export async function openSerial(
   signal: AbortSignal,
 ): Promise<Link> {
   await checkPort(path, deps);
-  const { LinuxBinding } = (await import('@serialport/bindings-cpp')).default;
+  const { LinuxBinding } = await loadBinding(path);
   if (signal.aborted) throw new LinkError('closed', `opening ${path} was called off`);
   const port = await LinuxBinding.open(openOptions(path, line)).catch((error: unknown) => {
     throw explainOpenError(path, messageOf(error), settingsText(line), error);
@@ -73,6 +76,16 @@ export async function openSerial(
   } catch (error) {
     await port.close();
     throw explainOpenError(path, messageOf(error), settingsText(line), error);
+  }
+}
+
+/** It has a native part, of which the package brings one per system. */
+async function loadBinding(path: string): Promise<typeof import('@serialport/bindings-cpp')> {
+  try {
+    return (await import('@serialport/bindings-cpp')).default;
+  } catch (cause) {
+    const words = `the native part of serialport for ${process.arch} is not there: install Ferrule on this machine, with \`npm ci\``;
+    throw new LinkError('io-error', `cannot open ${path}: ${words} (${messageOf(cause)})`, { cause });
   }
 }
 

@@ -5,19 +5,22 @@ import type { UsbLinkConfig } from '../../config/link-schema.js';
 import { type Link, LinkError, type LinkOpener } from '../link.js';
 import { listPorts, type SerialPortInfo } from '../ports.js';
 import type { LinkDeps } from './link-deps.js';
-import { nodeAppears } from './node-watch.js';
+import { nodeAppears, ttysIdentity } from './node-watch.js';
 import { openSerial } from './serial.js';
 
 /** An opener for `usb:VID:PID?serial=...`. */
 export function usbOpener(config: UsbLinkConfig, deps: LinkDeps): LinkOpener {
   const name = `usb ${identity(config)}`;
+  /** What was there when it was last tried. */
+  let known = '';
   return {
     name,
     async open(signal): Promise<Link> {
+      known = ttysIdentity(deps.dev);
       const port = await findUsbPort(config, deps);
       return openSerial(port.path, `${name} (${port.path})`, config, deps, signal);
     },
-    changed: (signal) => nodeAppears('any-tty', deps, signal),
+    changed: (signal) => nodeAppears({ path: 'any-tty', known }, deps, signal),
   };
 }
 

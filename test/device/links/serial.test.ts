@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -20,7 +20,7 @@ import test from 'ava';
 import type { SerialLinkConfig } from '../../../src/config/link-schema.js';
 import { systemClock } from '../../../src/core/clock.js';
 import { LinkError } from '../../../src/device/link.js';
-import { explainOpenError } from '../../../src/device/links/serial-check.js';
+import { checkPort, explainOpenError } from '../../../src/device/links/serial-check.js';
 import { makeOpener } from '../../../src/device/make-opener.js';
 import { openPty } from '../../../src/hil/pty.js';
 import { openPtyMaster } from '../../../src/hil/pty-master.js';
@@ -148,14 +148,45 @@ test('a port that another process holds is busy: its pid and command are named',
   await pty.close();
 });
 
-test('a port that this process has open already is busy by its lock', async (t) => {
-  const pty = await openPty();
-  const opener = makeOpener(config(pty.path), deps);
-  const { link } = await openWatched(opener);
-  t.is((await troubleOf(opener.open(forever))).trouble, 'busy');
+test('a port that another device of this gateway has open is busy, and its line stays as it is set', async (t) => {
+  const dir = tempDir();
+  const pty = await openPty({ link: join(dir, 'by-id') });
+  const { link } = await openWatched(makeOpener(config(pty.slavePath), deps));
+  const settings = lineSettings(pty.slavePath);
+  const other = makeOpener(config(pty.path, { baud_rate: 9600, stop_bits: 2, rtscts: true }), deps);
+  const error = await troubleOf(other.open(forever));
+  t.is(error.trouble, 'busy');
+  t.regex(error.message, /by-id is open in this gateway already: do the links of two devices lead to this port\?$/);
+  t.is(lineSettings(pty.slavePath), settings);
   await link.close();
   await pty.close();
+  rmSync(dir, { recursive: true });
 });
+
+test('a port that goes away while it is looked at is missing, whatever the moment', async (t) => {
+  const dir = tempDir();
+  const path = join(dir, 'ttyLOOSE');
+  const pty = await openPty();
+  const troubles = new Set<string>();
+  for (let round = 0; round < 200; round += 1) {
+    symlinkSync(pty.slavePath, path);
+    const check = checkPort(path, { sys: dir, dev: dir, proc: dir }).then(
+      () => 'none',
+      (error: unknown) => (error instanceof LinkError ? error.trouble : `no LinkError: ${error}`),
+    );
+    for (let turns = round % 5; turns > 0; turns -= 1) await new Promise((resolve) => setImmediate(resolve));
+    rmSync(path);
+    troubles.add(await check);
+  }
+  t.deepEqual(new Set([...troubles].filter((each) => each !== 'none')), new Set(['missing']));
+  await pty.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** What stty says of a line. */
+function lineSettings(path: string): string {
+  return execFileSync('stty', ['-F', path, '-a']).toString();
+}
 
 const TRY_AS_NOBODY = `
   const { makeOpener } = await import(process.argv[1]);

@@ -259,6 +259,31 @@ test('a connection that receives nothing is lost as idle, however much is writte
   await far.close();
 });
 
+test('the end of intake is not over while its taker makes a pause: what came before is taken', async (t) => {
+  const far = await device();
+  const link = await makeOpener(config(far.port), deps).open(forever);
+  let taken = 0;
+  let sincePause = 0;
+  link.attach({
+    onChunk(chunk, loan) {
+      taken += chunk.length;
+      sincePause += chunk.length;
+      loan?.done();
+      if (sincePause < 128 * 1024) return;
+      sincePause = 0;
+      link.pause();
+      setTimeout(() => link.resume(), 60); // as for a broker that is slow; longer than a line that is quiet
+    },
+    onLost: () => {},
+  });
+  link.pause();
+  await far.send(Buffer.alloc(512 * 1024));
+  await link.finishIntake(15_000);
+  t.is(taken, 512 * 1024);
+  await link.close();
+  await far.close();
+});
+
 test('last words written before a close reach the peer although it was still sending', async (t) => {
   const far = await device();
   const { link } = await openWatched(makeOpener(config(far.port), deps));
