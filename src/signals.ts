@@ -1,18 +1,18 @@
 // The only file with process.on: the signals that end or reload the daemon, and the last line of defence against errors
 // that nobody caught.
 
-import type { Clock, Timer } from './core/clock.js';
+import type { Clock } from './core/clock.js';
 
 /**
- * A second signal this soon, ms, is often the first one by another way: `timeout` sends two, and so do systemd and a wrapper that
- * passes its own on. An end in order mostly takes less; what is not over by then is cut short.
+ * A second signal this soon, ms, is the first one by another way: `timeout` sends two, and so do systemd and a wrapper that passes
+ * its own on. Somebody impatient sends one more.
  */
 const TWIN_MS = 500;
 
 export interface SignalHandlers {
   /** SIGTERM or SIGINT, the first time. */
   onStop(signal: NodeJS.Signals): void;
-  /** The second SIGTERM or SIGINT, but not before half a second after the first: somebody is impatient. */
+  /** A further SIGTERM or SIGINT, half a second after the first or later: somebody is impatient. */
   onImpatience(signal: NodeJS.Signals): void;
   onReload(): void;
   /** An exception that nobody caught: a bug in Ferrule or a library. What state things are in is not known. */
@@ -23,17 +23,11 @@ export interface SignalHandlers {
 
 /** Installs the handlers; answers how to take them out again. */
 export function handleSignals(handlers: SignalHandlers, clock: Clock): () => void {
-  let firstAt: number | undefined;
-  let impatience: Timer | undefined;
+  const seen = new FirstSignal(clock);
   const stop = (signal: NodeJS.Signals): void => {
-    if (firstAt === undefined) {
-      firstAt = clock.now();
-      handlers.onStop(signal);
-      return;
-    }
-    const early = firstAt + TWIN_MS - clock.now();
-    if (early <= 0) handlers.onImpatience(signal);
-    else impatience ??= clock.after(early, () => handlers.onImpatience(signal));
+    const which = seen.next();
+    if (which === 'first') handlers.onStop(signal);
+    else if (which === 'impatient') handlers.onImpatience(signal);
   };
   const reload = (): void => handlers.onReload();
   const uncaught = (error: unknown): void => handlers.onUncaught(error);
@@ -41,7 +35,6 @@ export function handleSignals(handlers: SignalHandlers, clock: Clock): () => voi
   const unhandled = (error: unknown): void => handlers.onUnhandled(error);
   process.on('uncaughtException', uncaught).on('unhandledRejection', unhandled);
   return () => {
-    impatience?.cancel();
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
     process.off('uncaughtException', uncaught).off('unhandledRejection', unhandled);
   };
@@ -54,13 +47,12 @@ export function handleSignals(handlers: SignalHandlers, clock: Clock): () => voi
  */
 export function holdSignals(clock: Clock): () => void {
   const held = new Set<NodeJS.Signals>();
-  let firstAt: number | undefined;
+  const seen = new FirstSignal(clock);
   const reload = (signal: NodeJS.Signals): unknown => held.add(signal);
   const stop = (signal: NodeJS.Signals): void => {
-    if (firstAt !== undefined && clock.now() - firstAt >= TWIN_MS) process.exit(1);
-    if (firstAt !== undefined) return;
-    firstAt = clock.now();
-    held.add(signal);
+    const which = seen.next();
+    if (which === 'first') held.add(signal);
+    else if (which === 'impatient') process.exit(1);
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   return () => {
@@ -68,4 +60,20 @@ export function holdSignals(clock: Clock): () => void {
     for (const signal of held) process.kill(process.pid, signal);
     held.clear();
   };
+}
+
+/** Tells the first SIGTERM or SIGINT, the same one by another way, and those of somebody impatient from one another. */
+class FirstSignal {
+  readonly #clock: Clock;
+  #at: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  next(): 'first' | 'twin' | 'impatient' {
+    if (this.#at !== undefined) return this.#clock.now() - this.#at < TWIN_MS ? 'twin' : 'impatient';
+    this.#at = this.#clock.now();
+    return 'first';
+  }
 }

@@ -91,13 +91,23 @@ async function startGateway(
     process: {
       setLogLevel: (level) => log.setLevel(level),
       reload: () => service.reloading(() => reload(running.gateway, live, log)),
-      restart: () => process.kill(process.pid, 'SIGTERM'),
+      restart: once(() => process.kill(process.pid, 'SIGTERM')),
       addDevice: (name, device) => changes.addDevice(name, device),
       removeDevice: (name) => changes.removeDevice(name),
       enableDevice: (name, wanted) => changes.enableDevice(name, wanted),
     },
   });
   return running.gateway;
+}
+
+/** Asked for twice, by two who did not know of each other, it must not look like impatience. */
+function once(restart: () => void): () => void {
+  let isAsked = false;
+  return () => {
+    if (isAsked) throw new RequestError('the gateway is ending already');
+    isAsked = true;
+    restart();
+  };
 }
 
 /** Nobody waits for an answer here: what `reload` has not logged itself is logged. */

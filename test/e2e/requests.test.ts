@@ -184,6 +184,15 @@ brokerTest('restart ends the process in order, for its supervisor to start it ag
   t.like(await gateway.exited, { code: 0, signal: null });
 });
 
+brokerTest('restart that is asked for twice at once ends the process in order all the same', async (t) => {
+  const { ask, gateway } = await requestRig(t);
+  const [first, second] = await Promise.all([ask('restart', {}), ask('restart', {})]);
+  t.is(first.status, 'ok');
+  t.like(second, { status: 'error', error: 'the gateway is ending already' });
+  t.like(await gateway.exited, { code: 0, signal: null });
+  t.false(gateway.log.some(({ msg }) => msg.includes('SIGTERM again')));
+});
+
 brokerTest('malformed requests are answered each, and the gateway goes on', async (t) => {
   const { ask, device, subscriber } = await requestRig(t);
   const payloads = ['{', '[]', '7', 'null', '{"id":1}', '{"id":"../../etc/passwd"}', Buffer.alloc(1024 * 1024, 0x41)];
