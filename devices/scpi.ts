@@ -46,7 +46,7 @@ export default defineDriver({
   create,
   poll: ({ readings, every }) => {
     const queries = Object.values(readings);
-    const payload = Buffer.from([ERROR_QUERY, ...queries].join(';:'));
+    const payload = Buffer.from(inOneLine([ERROR_QUERY, ...queries]));
     return every > 0 && queries.length > 0 ? [{ payload, everyMs: every }] : [];
   },
 });
@@ -118,7 +118,12 @@ function readPlan(channel: string | undefined, readings: Options['readings']): P
   const asked =
     channel === undefined ? Object.keys(readings) : [channel].filter((name) => Object.hasOwn(readings, name));
   if (asked.length === 0) return `nothing to read: options.readings has ${listed(readings)}`;
-  return { lines: [asked.map((name) => readings[name]).join(';:')], expects: 'values', channels: asked };
+  return { lines: [inOneLine(asked.map((name) => readings[name] ?? ''))], expects: 'values', channels: asked };
+}
+
+/** Each from the root of the command tree, which a colon goes back to (SCPI-99 vol. 1, 6.2.4); common queries (*IDN?) are in none. */
+function inOneLine(queries: readonly string[]): string {
+  return queries.map((query, at) => (at === 0 || /^\s*[:*]/.test(query) ? query : `:${query}`)).join(';');
 }
 
 /** What a line says about the command before it; undefined where it is another line. */

@@ -33,6 +33,16 @@ test('a poll begins with the error queue, so that no answer to it is taken for o
   t.deepEqual(scpi.poll?.(scpi.options.parse({})), []);
 });
 
+test('queries that are written from the root, as manuals print them, and common ones get no second colon', (t) => {
+  const readings = { voltage: ':MEAS:VOLT?', name: '*IDN?', current: 'MEAS:CURR?' };
+  const given = scpi.options.parse({ readings, every: 1000 });
+  const [poll] = scpi.poll?.(given) ?? [];
+  t.is(Buffer.from(poll?.payload ?? '').toString(), 'SYST:ERR?;:MEAS:VOLT?;*IDN?;:MEAS:CURR?');
+  const decoder = decoderOf(scpi, new CollectingSink(), { readings });
+  const encoded = decoder.encodeCommand({ verb: 'get', payload: Buffer.alloc(0) });
+  t.is(encoded.ok ? encoded.payloads.join('') : '', ':MEAS:VOLT?;*IDN?;:MEAS:CURR?\n');
+});
+
 interface Exchange {
   readonly verb?: 'set' | 'get';
   readonly channel?: string;
