@@ -32,6 +32,7 @@ const ENTRIES = [
   'hil/avr/board-worker',
   'hil/hil',
   'hil/leash',
+  'hil/leash-worker',
 ];
 
 /**

@@ -47,6 +47,8 @@ export class FaultLine implements VirtualLine {
   readonly #random: () => number;
   readonly #onSent: (bytes: Buffer) => void;
   #isPlugged = true;
+  /** What was asked for last: a move takes its time, and another may be asked for meanwhile. */
+  #wish: 'in' | 'out' | 'closed' = 'in';
   /** Clock time up to which nothing is sent. */
   #silentUntil = Number.NEGATIVE_INFINITY;
   #garbleRate = 0;
@@ -153,6 +155,7 @@ export class FaultLine implements VirtualLine {
   }
 
   async unplug(): Promise<void> {
+    if (this.#wish === 'in') this.#wish = 'out';
     this.#isPlugged = false;
     this.#forgetWaiting();
     for (const end of this.#floods) end();
@@ -160,11 +163,14 @@ export class FaultLine implements VirtualLine {
   }
 
   async plug(): Promise<void> {
+    if (this.#wish === 'closed') return;
+    this.#wish = 'in';
     await this.#line.plug();
-    this.#isPlugged = true;
+    this.#isPlugged = this.#wish === 'in'; // unless it was pulled again meanwhile
   }
 
   async close(): Promise<void> {
+    this.#wish = 'closed';
     await this.unplug();
     await this.#line.close();
   }

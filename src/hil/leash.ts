@@ -1,24 +1,13 @@
-// Preloaded into the gateway process of a rig (`node --import`): when the test process is gone, however that ended, this ends the
-// gateway and removes the rig's folder. The rig holds the other end of stdin; nothing is ever written there, and the kernel
-// closes it with the process.
+// Preloaded into the gateway process of a rig (`node --import`): when the test process is gone, however that ended, the gateway
+// ends too. leash-worker.ts sees to it, in a thread of its own: a driver that never comes back holds the main thread for ever, and
+// then nobody there hears of anything.
 
-import { rmSync } from 'node:fs';
-import path from 'node:path';
-import process from 'node:process';
-import { RIG_FOLDER } from './rig-folder.js';
+import { Worker } from 'node:worker_threads';
 
-const folder = process.cwd();
-
-process.stdin.on('end', endAll);
-process.stdin.on('error', endAll);
-process.stdin.resume();
-// A pipe is a socket here: it must not keep alive a gateway that has ended by itself.
-if ('unref' in process.stdin) process.stdin.unref();
-
-function endAll(): void {
-  try {
-    if (path.basename(folder).startsWith(RIG_FOLDER)) rmSync(folder, { recursive: true, force: true });
-  } finally {
-    process.kill(process.pid, 'SIGKILL');
-  }
-}
+const worker = new Worker(new URL('./leash-worker.js', import.meta.url), {
+  name: 'leash',
+  argv: [],
+  execArgv: [], // else leash.js would be preloaded there as well
+  env: {},
+});
+worker.unref(); // it must not keep alive a gateway that has ended by itself

@@ -7,7 +7,7 @@
 // open the master only answers EIO, and is asked again by the clock until somebody comes. (Before the very first time it would
 // answer that there is nothing to read: so it is opened and closed once, before anybody can know its name.)
 
-import { closeSync, constants, openSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { type Clock, systemClock, type Timer } from '../core/clock.js';
 import { TtyDescriptor, wrapDescriptor } from '../device/links/tty-descriptor.js';
 import { openPtyMaster } from './pty-master.js';
@@ -50,16 +50,24 @@ export interface Pty {
   close(): Promise<void>;
 }
 
-/** Opens a pty in raw mode. Rejects with PtyUnavailableError where there are none. */
-export async function openPty(options: PtyOptions = {}): Promise<Pty> {
+/**
+ * Opens a pty in raw mode. Rejects with PtyUnavailableError where there are none, and with the system's error where `link` cannot
+ * be made; nothing is left behind then.
+ */
+export async function openPty({ link, clock = systemClock }: PtyOptions = {}): Promise<Pty> {
   const { fd, slavePath } = await openPtyMaster();
-  closeSync(openSync(slavePath, constants.O_RDWR | constants.O_NOCTTY));
-  const port = await wrapDescriptor(fd);
-  const { link, clock = systemClock } = options;
-  if (link !== undefined) pointLink(link, slavePath);
-  const pty = new MasterEnd(slavePath, link, clock);
-  pty.start(new TtyDescriptor(port, { onReadable: () => pty.read(), onWritable: () => {} }));
-  return pty;
+  try {
+    closeSync(openSync(slavePath, constants.O_RDWR | constants.O_NOCTTY));
+    if (link !== undefined) pointLink(link, slavePath);
+    const port = await wrapDescriptor(fd);
+    const pty = new MasterEnd(slavePath, link, clock);
+    pty.start(new TtyDescriptor(port, { onReadable: () => pty.read(), onWritable: () => {} }));
+    return pty;
+  } catch (error) {
+    if (link !== undefined) removeLink(link, slavePath);
+    closeSync(fd);
+    throw error;
+  }
 }
 
 interface Outgoing {
@@ -183,8 +191,19 @@ class MasterEnd implements Pty {
 /** Puts the link there in one step, so that a watcher never sees half a change. */
 function pointLink(link: string, target: string): void {
   const fresh = `${link}.new`;
+  removeLeftover(fresh);
   symlinkSync(target, fresh);
-  renameSync(fresh, link);
+  try {
+    renameSync(fresh, link);
+  } catch (error) {
+    unlinkSync(fresh);
+    throw error;
+  }
+}
+
+/** A process that is killed between making a link and renaming it leaves that behind. Whatever else has the name is not ours. */
+function removeLeftover(fresh: string): void {
+  if (lstatSync(fresh, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(fresh);
 }
 
 /** Removes the link unless a newer pty has taken it over. */

@@ -2,7 +2,8 @@
 
 import net from 'node:net';
 import type { Clock, Timer } from '../core/clock.js';
-import { drained } from './drained.js';
+import { drained, sendOrCutOff } from './drained.js';
+import { Plug } from './plug.js';
 import type { VirtualLine } from './virtual-line.js';
 
 const REDIAL_MS = 500;
@@ -16,15 +17,16 @@ export interface DialLineOptions {
 /** Starts dialling at once; never rejects, since a device that finds nobody tries again. */
 export function openDialLine(options: DialLineOptions): VirtualLine {
   const line = new DialLine(options);
-  line.dial();
+  void line.plug(); // cannot fail
   return line;
 }
 
 class DialLine implements VirtualLine {
   readonly #options: DialLineOptions;
+  readonly #plug = new Plug({ putIn: async () => this.#begin(), pull: () => this.#end() });
   #socket: net.Socket | undefined;
   #redial: Timer | undefined;
-  #isPlugged = true;
+  #isPlugged = false;
   #listener: (chunk: Buffer) => void = () => {};
 
   constructor(options: DialLineOptions) {
@@ -45,42 +47,49 @@ class DialLine implements VirtualLine {
 
   /** Bytes for a connection that is not there yet are lost: `writable` is true from the start, `connecting` tells. */
   send(bytes: Uint8Array | string): void {
-    if (this.#socket?.connecting === false) this.#socket.write(bytes);
+    if (this.#socket?.connecting === false) sendOrCutOff(this.#socket, bytes);
   }
 
   onData(listener: (chunk: Buffer) => void): void {
     this.#listener = listener;
   }
 
-  dial(): void {
+  unplug(): Promise<void> {
+    return this.#plug.pull();
+  }
+
+  plug(): Promise<void> {
+    return this.#plug.putIn();
+  }
+
+  close(): Promise<void> {
+    return this.#plug.close();
+  }
+
+  #begin(): void {
+    this.#isPlugged = true;
+    this.#dial();
+  }
+
+  #dial(): void {
     const { clock, host, port } = this.#options;
     const socket = net.connect({ host, port, noDelay: true });
     this.#socket = socket;
     socket.on('data', (chunk) => this.#listener(chunk));
     socket.on('error', () => {}); // `close` follows
     socket.on('close', () => {
-      if (this.#socket === socket) this.#socket = undefined;
-      if (this.#isPlugged) this.#redial = clock.after(REDIAL_MS, () => this.dial());
+      this.#socket = undefined;
+      if (this.#isPlugged) this.#redial = clock.after(REDIAL_MS, () => this.#dial());
     });
   }
 
-  async unplug(): Promise<void> {
+  async #end(): Promise<void> {
     this.#isPlugged = false;
     this.#redial?.cancel();
     const socket = this.#socket;
-    if (!socket || socket.closed) return;
+    if (!socket) return;
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     socket.destroy();
     await closed;
-  }
-
-  async plug(): Promise<void> {
-    if (this.#isPlugged) return;
-    this.#isPlugged = true;
-    this.dial();
-  }
-
-  close(): Promise<void> {
-    return this.unplug();
   }
 }

@@ -4,6 +4,8 @@
 //   virtual-pty-line.ts    the gateway opens a serial port         link: serial
 //   virtual-tcp-line.ts    the gateway connects to the device      link: tcp
 //   virtual-dial-line.ts   the device connects to the gateway      link: tcp-listen
+//
+// Its plug may be moved by several at the same time: moves are made one after the other, in the order of the calls (plug.ts).
 
 /** The device's end of a line. */
 export interface VirtualLine {
@@ -19,7 +21,7 @@ export interface VirtualLine {
   onData(listener: (chunk: Buffer) => void): void;
   /** Pulls the plug: the gateway loses its link and cannot open it again. Idempotent. */
   unplug(): Promise<void>;
-  /** Plugs in again. Rejects if the system does not give the port or the pty back. */
+  /** Plugs in again; does nothing once it was closed. Idempotent. Rejects if the system does not give the port or the pty back. */
   plug(): Promise<void>;
   /** Breaks the link and is there again at once. Without it `unplug` and `plug` do the same. */
   reset?(): Promise<void>;

@@ -1,6 +1,7 @@
 // A virtual serial line: the device's end is the master of a pty, the gateway opens the slave as a serial port.
 
 import type { Clock } from '../core/clock.js';
+import { Plug } from './plug.js';
 import { openPty, type Pty } from './pty.js';
 import type { VirtualLine } from './virtual-line.js';
 
@@ -15,19 +16,21 @@ export interface PtyLineOptions {
 /** Opens a line on a pty. Rejects with PtyUnavailableError where there are none. */
 export async function openPtyLine({ clock, symlink, open = openPty }: PtyLineOptions): Promise<VirtualLine> {
   let listener: (chunk: Buffer) => void = () => {};
-  const plugIn = async (): Promise<Pty> => {
-    const fresh = await open({ clock, ...(symlink !== undefined && { link: symlink }) });
-    fresh.onData((chunk) => listener(chunk));
-    return fresh;
-  };
-  let pty: Pty | undefined = await plugIn();
+  let pty: Pty | undefined;
   let lastWrite: Promise<unknown> = Promise.resolve();
-  const link = `serial:${pty.path}`;
-  const unplug = async (): Promise<void> => {
-    const old = pty;
-    pty = undefined;
-    await old?.unplug();
-  };
+  const plug = new Plug({
+    putIn: async () => {
+      pty = await open({ clock, ...(symlink !== undefined && { link: symlink }) });
+      pty.onData((chunk) => listener(chunk));
+    },
+    pull: async () => {
+      const old = pty;
+      pty = undefined;
+      await old?.unplug();
+    },
+  });
+  await plug.putIn();
+  const link = `serial:${pty?.path}`;
   return {
     link,
     get isOpen() {
@@ -40,10 +43,8 @@ export async function openPtyLine({ clock, symlink, open = openPty }: PtyLineOpt
     onData: (next) => {
       listener = next;
     },
-    unplug,
-    plug: async () => {
-      pty ??= await plugIn();
-    },
-    close: unplug,
+    unplug: () => plug.pull(),
+    plug: () => plug.putIn(),
+    close: () => plug.close(),
   };
 }

@@ -1,30 +1,33 @@
 // A virtual device on the network: it listens on a port (of loopback, unless told), the gateway connects to it. Unplugged, the port is
 // closed and every connection reset, so the gateway sees what it sees of a device without power: nobody answers.
 
+import { once } from 'node:events';
 import net from 'node:net';
-import { drained } from './drained.js';
+import { drained, sendOrCutOff } from './drained.js';
+import { Plug } from './plug.js';
 import type { VirtualLine } from './virtual-line.js';
 
 const LOOPBACK = '127.0.0.1';
-/** A peer that does not read is cut off beyond this, rather than to hold memory for it. */
-const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** Listens on `port`, or on one that the system chooses. Rejects with the system's error if it cannot. */
 export async function openTcpLine(port = 0, host = LOOPBACK): Promise<VirtualLine> {
-  const line = new TcpLine(host);
-  await line.open(port);
+  const line = new TcpLine(host, port);
+  await line.plug();
   return line;
 }
 
 class TcpLine implements VirtualLine {
   readonly #sockets = new Set<net.Socket>();
-  #server: net.Server | undefined;
+  readonly #plug = new Plug({ putIn: () => this.#open(), pull: () => this.#shut() });
   readonly #host: string;
-  #port = 0;
+  #port: number;
+  readonly #server = net.createServer({ noDelay: true }, (socket) => this.#serve(socket));
   #listener: (chunk: Buffer) => void = () => {};
 
-  constructor(host: string) {
+  constructor(host: string, port: number) {
     this.#host = host;
+    this.#port = port;
+    this.#server.on('error', () => {}); // accepting failed for a moment; the gateway tries again
   }
 
   get link(): string {
@@ -41,36 +44,19 @@ class TcpLine implements VirtualLine {
   }
 
   send(bytes: Uint8Array | string): void {
-    for (const socket of this.#sockets) {
-      socket.write(bytes);
-      if (socket.writableLength > MAX_WAITING_BYTES) socket.destroy();
-    }
+    for (const socket of this.#sockets) sendOrCutOff(socket, bytes);
   }
 
   onData(listener: (chunk: Buffer) => void): void {
     this.#listener = listener;
   }
 
-  async open(port: number): Promise<void> {
-    const server = net.createServer({ noDelay: true }, (socket) => this.#serve(socket));
-    await listen(server, this.#host, port);
-    server.on('error', () => {}); // accepting failed for a moment; the gateway tries again
-    this.#server = server;
-    const address = server.address();
-    this.#port = typeof address === 'object' && address !== null ? address.port : 0;
-  }
-
   unplug(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    if (!server) return Promise.resolve();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of this.#sockets) cutOff(socket);
-    return closed;
+    return this.#plug.pull();
   }
 
-  async plug(): Promise<void> {
-    if (!this.#server) await this.open(this.#port);
+  plug(): Promise<void> {
+    return this.#plug.putIn();
   }
 
   /** Every connection is reset (RST); the port stays open for the next. */
@@ -79,7 +65,20 @@ class TcpLine implements VirtualLine {
   }
 
   close(): Promise<void> {
-    return this.unplug();
+    return this.#plug.close();
+  }
+
+  async #open(): Promise<void> {
+    this.#server.listen({ host: this.#host, port: this.#port });
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    this.#port = typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  #shut(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) cutOff(socket);
+    return closed;
   }
 
   #serve(socket: net.Socket): void {
@@ -94,14 +93,4 @@ class TcpLine implements VirtualLine {
 function cutOff(socket: net.Socket): void {
   if (socket.writableEnded || socket.readableEnded) socket.destroy();
   else socket.resetAndDestroy();
-}
-
-function listen(server: net.Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -2,8 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { type Rig, RigError, type RigOptions, rig } from '../../src/hil/hil.js';
@@ -169,18 +170,35 @@ test.serial('a test process that is killed takes its gateway and its folder with
     const bench = await rig({ config: {} });
     console.log(bench.pid + ' ' + bench.dir);
     setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.teardown(() => child.kill('SIGKILL'));
-  const [chunk] = await once(child.stdout, 'data');
-  const [pid, dir = ''] = String(chunk).trim().split(' ');
-  const gateway = Number(pid);
-  t.true(isAlive(gateway) && existsSync(dir));
+  const { child, gateway, dir } = await rigElsewhere(t, script);
   child.kill('SIGKILL');
   await eventually(() => !isAlive(gateway), 'the end of the gateway');
   t.false(existsSync(dir));
 });
+
+test.serial(
+  'a test process that is killed takes its gateway with it even where a driver never comes back',
+  async (t) => {
+    const drivers = mkdtempSync(path.join(tmpdir(), 'ferrule-drivers-'));
+    t.teardown(() => rmSync(drivers, { recursive: true }));
+    const hung = path.join(drivers, 'hung');
+    writeFileSync(path.join(drivers, 'hang.js'), hangingDriver(hung));
+    const config = { drivers_dir: drivers, devices: { d: { driver: 'hang', framing: { type: 'line' } } } };
+    const script = `
+    import { rig } from ${JSON.stringify(HIL)};
+    const bench = await rig({ config: ${JSON.stringify(config)} });
+    const device = await bench.tcp('d');
+    console.log(bench.pid + ' ' + bench.dir);
+    device.send('hello\\n');
+    setInterval(() => {}, 1000);`;
+    const { child, gateway, dir } = await rigElsewhere(t, script);
+    t.teardown(() => isAlive(gateway) && process.kill(gateway, 'SIGKILL'));
+    await eventually(() => existsSync(hung), 'the driver to hang');
+    child.kill('SIGKILL');
+    await eventually(() => !isAlive(gateway), 'the end of the gateway');
+    t.false(existsSync(dir));
+  },
+);
 
 test.serial('overrides of a config in this environment do not reach the gateway of a rig', async (t) => {
   process.env.FERRULE_LOG__LEVEL = 'nonsense';
@@ -228,6 +246,36 @@ test.serial(`${CYCLES} rigs, one after the other, leave no process, file, pty, f
   await eventually(isAsBefore, `everything to be as before: ${JSON.stringify(before)}`);
   t.log(before, figures());
 });
+
+/** Runs a script that starts a rig and prints the gateway's pid and folder, in a process of its own. */
+async function rigElsewhere(t: ExecutionContext, script: string) {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [chunk] = await once(child.stdout, 'data');
+  const [pid, dir = ''] = String(chunk).trim().split(' ');
+  const gateway = Number(pid);
+  t.true(isAlive(gateway) && existsSync(dir));
+  return { child, gateway, dir };
+}
+
+/** A driver whose decoder makes this file, and then an endless loop. */
+function hangingDriver(file: string): string {
+  return `
+    import { writeFileSync } from 'node:fs';
+    export default {
+      kind: 'framed',
+      summary: 'hangs',
+      options: { safeParse: () => ({ success: true, data: {} }) },
+      create: () => ({
+        decode() {
+          writeFileSync(${JSON.stringify(file)}, '');
+          for (;;);
+        },
+      }),
+    };`;
+}
 
 /** What this process holds. */
 function figures(): { files: number; ptys: number; children: number; threads: number } {

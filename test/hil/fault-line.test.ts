@@ -156,3 +156,31 @@ test('a reset is the own one of the line if it has one, else unplug and plug; no
   await new FaultLine({ line: own, clock: new FakeClock(), random: () => 0 }).reset();
   t.deepEqual([resets, own.did], [['reset'], []]);
 });
+
+test('the plug is where the last move put it, however close the moves are, and stays out once closed', async (t) => {
+  const { line, clock } = makeLine();
+  await line.unplug();
+  await Promise.all([line.plug(), line.unplug()]);
+  t.false(line.isPlugged);
+  await Promise.all([line.plug(), line.unplug(), line.plug()]);
+  t.true(line.isPlugged);
+  await Promise.all([line.close(), line.plug()]);
+  t.false(line.isPlugged);
+  await line.flood({ bytes: 1_000_000 });
+  t.is(clock.pending, 0);
+});
+
+test('a plug that does not go in is still out, and may be tried again', async (t) => {
+  let isTaken = true;
+  const inner = new RecordingLine();
+  inner.plug = async () => {
+    if (isTaken) throw new Error('EADDRINUSE');
+  };
+  const line = new FaultLine({ line: inner, clock: new FakeClock(), random: () => 0 });
+  await line.unplug();
+  await t.throwsAsync(line.plug(), { message: 'EADDRINUSE' });
+  t.false(line.isPlugged);
+  isTaken = false;
+  await line.plug();
+  t.true(line.isPlugged);
+});

@@ -1,4 +1,14 @@
-import { existsSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LinuxBinding } from '@serialport/bindings-cpp';
@@ -99,3 +109,42 @@ test('the link points at the pty, goes with the plug, and moves to the next one'
   await third.close();
   rmSync(dir, { recursive: true });
 });
+
+test('what a process that was killed has left beside a link is no trouble; a file of that name stays', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'ferrule-pty-'));
+  const link = join(dir, 'ttyDEVICE');
+  symlinkSync('/dev/pts/gone', `${link}.new`);
+  const pty = await openPty({ link });
+  t.is(readlinkSync(link), pty.slavePath);
+  t.deepEqual(readdirSync(dir), ['ttyDEVICE']);
+  await pty.close();
+  writeFileSync(`${link}.new`, 'mine');
+  await t.throwsAsync(openPty({ link }), { code: 'EEXIST' });
+  t.is(readFileSync(`${link}.new`, 'utf8'), 'mine');
+  rmSync(dir, { recursive: true });
+});
+
+// Serial tests come before all others: then no other pty comes and goes meanwhile.
+test.serial('a pty whose link cannot be made leaves no descriptor and no file behind', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'ferrule-pty-'));
+  await openPty().then((pty) => pty.close()); // what is loaded once
+  const before = masters();
+  await t.throwsAsync(openPty({ link: join(dir, 'nowhere', 'ttyDEVICE') }), { code: 'ENOENT' });
+  mkdirSync(join(dir, 'folder'));
+  await t.throwsAsync(openPty({ link: join(dir, 'folder') }), { code: 'EISDIR' });
+  t.is(masters(), before);
+  t.deepEqual(readdirSync(dir), ['folder']);
+  rmSync(dir, { recursive: true });
+});
+
+/** Masters of ptys that this process has open. */
+function masters(): number {
+  const isMaster = (fd: string): boolean => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).endsWith('/ptmx');
+    } catch {
+      return false; // the one that read the folder
+    }
+  };
+  return readdirSync('/proc/self/fd').filter(isMaster).length;
+}

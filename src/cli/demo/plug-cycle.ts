@@ -70,8 +70,7 @@ export class PlugCycle {
       this.#schedule(REPLUG_MS, () => this.#putIn());
       return;
     }
-    // Stopped while the plug went in: then it does not stay in, its device has been closed.
-    if (this.#isStopped) return line.unplug();
+    if (this.#isStopped) return; // while the plug went in: its line has been closed, or will be
     this.#turn('in');
     this.#schedule(times.inMs, () => this.#pull());
   }

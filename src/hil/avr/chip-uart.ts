@@ -12,8 +12,10 @@ export class ChipUart {
   droppedBytes = 0;
   readonly #cpu: CPU;
   readonly #usart: AVRUSART;
-  readonly #waiting: number[] = [];
-  #at = 0;
+  /** A ring: `#waiting` bytes from `#next` on wait. */
+  readonly #ring = new Uint8Array(MAX_WAITING);
+  #next = 0;
+  #waiting = 0;
   #sent: number[] = [];
 
   constructor(cpu: CPU, clockHz: number) {
@@ -25,26 +27,27 @@ export class ChipUart {
 
   /** Bytes that wait for the receiver. */
   get waiting(): number {
-    return this.#waiting.length - this.#at;
+    return this.#waiting;
   }
 
   /** Puts bytes behind those that wait. What is beyond 64 KiB is dropped and counted. */
   receive(bytes: Uint8Array): void {
-    const room = Math.max(0, MAX_WAITING - this.waiting);
-    for (const byte of bytes.subarray(0, room)) this.#waiting.push(byte);
-    this.droppedBytes += Math.max(0, bytes.length - room);
+    const taken = Math.min(bytes.length, MAX_WAITING - this.#waiting);
+    const end = (this.#next + this.#waiting) % MAX_WAITING;
+    const untilWrap = Math.min(taken, MAX_WAITING - end);
+    this.#ring.set(bytes.subarray(0, untilWrap), end);
+    this.#ring.set(bytes.subarray(untilWrap, taken));
+    this.#waiting += taken;
+    this.droppedBytes += bytes.length - taken;
   }
 
   /** Hands the next byte to the receiver if it is free. To be called now and then: nothing tells when the receiver is switched on. */
   feed(): void {
-    if (this.waiting === 0 || this.#usart.rxBusy || !this.#usart.rxEnable) return;
+    if (this.#waiting === 0 || this.#usart.rxBusy || !this.#usart.rxEnable) return;
     if (((this.#cpu.data[usart0Config.UCSRA] ?? 0) & RECEIVE_COMPLETE) !== 0) return;
-    this.#usart.writeByte(this.#waiting[this.#at] ?? 0);
-    this.#at += 1;
-    if (this.#at === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#at = 0;
-    }
+    this.#usart.writeByte(this.#ring[this.#next] ?? 0);
+    this.#next = (this.#next + 1) % MAX_WAITING;
+    this.#waiting -= 1;
   }
 
   /** What was sent since the last call. */

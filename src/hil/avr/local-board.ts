@@ -175,6 +175,7 @@ export class LocalBoard implements AvrBoard {
     if (this.#power === 'on' || this.#closed) return;
     this.#power = 'on';
     await this.#line.plug();
+    if (this.power === 'off') return; // pulled again, or closed, while the plug went in
     await this.#start('power-on');
   }
 

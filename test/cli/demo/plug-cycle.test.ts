@@ -49,13 +49,13 @@ test('a port that somebody has taken meanwhile is asked for again every second, 
   cycle.stop();
 });
 
-test('stopped while the plug goes in, it comes out again and nothing follows', async (t) => {
+test('stopped while the plug goes in, nothing is told and nothing follows', async (t) => {
   let letIn = (): void => {};
   const { clock, cycle, done } = makeCycle(() => new Promise((resolve) => (letIn = resolve)));
   await clock.advance(1200);
   cycle.stop();
   letIn();
   await clock.advance(10_000);
-  t.deepEqual(done, ['out', 'unplug', 'plug', 'unplug']);
+  t.deepEqual(done, ['out', 'unplug', 'plug']);
   t.is(clock.pending, 0);
 });

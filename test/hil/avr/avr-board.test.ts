@@ -249,6 +249,24 @@ test('close ends thread, line and waits, and may be called again', async (t) => 
   t.is(board.power, 'off');
 });
 
+test('a board whose plug is pulled again while it goes in stays without power', async (t) => {
+  const line = new DeskLine();
+  const board = await startAvrBoard({ line, hex: IDLE, clock: systemClock });
+  await board.powerOff();
+  let letIn = (): void => {};
+  line.plug = () => new Promise((resolve) => (letIn = resolve));
+  const plugging = board.powerOn();
+  await board.powerOff();
+  letIn();
+  await plugging;
+  const { cycles } = board.stats;
+  await board.reset();
+  t.is(board.power, 'off');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  t.is(board.stats.cycles, cycles);
+  await board.close();
+});
+
 test.serial('fifty boards, one after the other, leave no thread, descriptor or memory behind', async (t) => {
   const one = async (): Promise<void> => {
     const line = new DeskLine();
