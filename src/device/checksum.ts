@@ -24,8 +24,8 @@ const ALGORITHMS: Readonly<Record<ChecksumType, Algorithm>> = {
   'crc16-xmodem': { size: 2, compute: crc16xmodem },
   crc8: { size: 1, compute: crc8 },
   crc32: { size: 4, compute: crc32 },
-  sum8: { size: 1, compute: (bytes) => bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0) },
-  xor8: { size: 1, compute: (bytes) => bytes.reduce((sum, byte) => sum ^ byte, 0) },
+  sum8: { size: 1, compute: sum8 },
+  xor8: { size: 1, compute: xor8 },
 };
 
 /** One way to check a frame, with its byte order. */
@@ -62,4 +62,19 @@ export class Checksum {
     else bytes.writeUIntBE(this.compute(payload), payload.length, this.size);
     return bytes;
   }
+}
+
+// Loops, since fixed frames are looked for with a checksum at each byte: `reduce` with a callback takes three times as long.
+
+/** Cannot lose bits: at most 1 MiB of bytes are added up. */
+function sum8(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at++) sum += bytes[at] ?? 0;
+  return sum & 0xff;
+}
+
+function xor8(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at++) sum ^= bytes[at] ?? 0;
+  return sum;
 }

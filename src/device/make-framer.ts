@@ -18,18 +18,19 @@ import { StartEndFramer } from './framers/start-end.js';
 export function makeFramer(config: FramingConfig): Framer {
   if (config.type === 'raw') return new RawFramer();
   const checksum = config.checksum && new Checksum(config.checksum);
-  // Fixed frames check for themselves: nothing but the checksum tells them where a frame begins.
+  // These check for themselves: nothing but the checksum tells them where a frame begins, or that a length is wrong.
   if (config.type === 'fixed') return new FixedFramer(config, checksum);
+  if (config.type === 'length-prefix') return new LengthPrefixFramer(config, checksum);
   const framer = makePlain(config);
-  return checksum ? new CheckedFramer(framer, checksum) : framer;
+  return checksum
+    ? new CheckedFramer(framer, checksum, config.type === 'start-end' ? config.start : undefined)
+    : framer;
 }
 
-function makePlain(config: Exclude<FramingConfig, { type: 'raw' | 'fixed' }>): Framer {
+function makePlain(config: Exclude<FramingConfig, { type: 'raw' | 'fixed' | 'length-prefix' }>): Framer {
   switch (config.type) {
     case 'line':
       return new LineFramer(config);
-    case 'length-prefix':
-      return new LengthPrefixFramer(config);
     case 'start-end':
       return new StartEndFramer(config);
     case 'silence':

@@ -18,6 +18,8 @@ export interface FramerFixture {
   readonly alphabet: readonly number[];
   /** The most that may ever be held, in bytes; default: `max_length`. */
   readonly maxHeld?: number;
+  /** The same with a checksum; default: as without. */
+  readonly maxHeldChecked?: number;
   /** Bytes that each payload must begin with. */
   readonly prefix?: readonly number[];
   /** Which payloads survive the way down and up again; default: all. `false`: `wrap` has no inverse. */
@@ -63,7 +65,13 @@ export function framerContract(fixture: FramerFixture): void {
 
 function checkedBy(type: (typeof CHECKSUM_TYPES)[number], fixture: FramerFixture): FramerFixture {
   const checksum = { type, endian: type === 'crc16-modbus' ? 'little' : 'big' };
-  return { ...fixture, name: `${fixture.name}, ${type}`, framing: { ...fixture.framing, checksum } };
+  const maxHeld = fixture.maxHeldChecked ?? fixture.maxHeld;
+  return {
+    ...fixture,
+    ...(maxHeld !== undefined && { maxHeld }),
+    name: `${fixture.name}, ${type}`,
+    framing: { ...fixture.framing, checksum },
+  };
 }
 
 function registerStreams(fixture: FramerFixture): void {

@@ -1,13 +1,14 @@
 // Frames of one length. Without a checksum nothing tells where a frame begins: they are counted from the opening of the
-// link, or from the last flush. With a checksum, the framer slides along until it fits again.
+// link, or from the last flush. With a checksum, the framer slides along until it fits again: frames of up to 256 bytes byte
+// by byte, so that no good one is passed over; longer ones in steps, which pass over one for each 256 bytes of length.
 
 import type { FramingOf } from '../../config/framing-schema.js';
 import type { Checksum } from '../checksum.js';
 import type { FrameSink, JunkReason } from '../framer.js';
 import { SizedFramer } from './sized.js';
 
-/** Sliding costs a checksum per byte; beyond this length noise could hold up the process, so whole frames are skipped. */
-const LONGEST_TO_SLIDE = 256;
+/** Sliding by one costs a checksum per byte of noise: of at most so many bytes. Longer frames slide by more, for the same price. */
+const CHECKED_PER_BYTE = 256;
 
 /** `type: fixed`. `length` bounds the memory, not `max_length`. The checksum is verified here, since it is what resyncs. */
 export class FixedFramer extends SizedFramer {
@@ -15,8 +16,7 @@ export class FixedFramer extends SizedFramer {
   readonly #checksum: Checksum | undefined;
 
   constructor({ length }: FramingOf<'fixed'>, checksum?: Checksum) {
-    const step = length <= LONGEST_TO_SLIDE ? 1 : length;
-    super({ head: length, maxSize: length, maxSkipped: length, step });
+    super({ head: length, maxSize: length, maxSkipped: length, step: checksum ? stepOf(length) : 1 });
     this.#length = length;
     this.#checksum = checksum;
   }
@@ -34,4 +34,15 @@ export class FixedFramer extends SizedFramer {
   wrap(payload: Uint8Array): Buffer {
     return this.#checksum ? this.#checksum.append(payload) : Buffer.from(payload);
   }
+}
+
+/** Coprime to the length: so `length` steps try every place where a frame can begin, and take `step` frames for it. */
+function stepOf(length: number): number {
+  let step = Math.ceil(length / CHECKED_PER_BYTE);
+  while (commonDivisor(step, length) > 1) step++;
+  return step;
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }

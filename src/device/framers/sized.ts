@@ -1,12 +1,14 @@
 // What fixed and length-prefix framing have in common: the first bytes of a frame tell its size. Where they cannot be the
 // beginning of a frame, bytes are skipped until they can.
 //
-//   |head|......body......|head|..      inspect(head) -> size of the frame, or 0: skip and look again
+//   |head|......body......|head|..      inspect(head) -> size of the frame, or why none: skip and look again
 //
 // A run of skipped bytes is one junk (cut at `maxSkipped`), reported before the head that ends it is waited for.
+// Where frames can be checked when they are whole (`search`), one that fails is where `frame-search.ts` takes over.
 
 import type { FlushReason, Framer, FrameSink, JunkReason } from '../framer.js';
 import { Carry } from './carry.js';
+import { FrameSearch } from './frame-search.js';
 import { reportJunk } from './junk.js';
 
 /** Sizes of a sized framing, in bytes. */
@@ -19,6 +21,8 @@ export interface SizedLimits {
   readonly maxSkipped: number;
   /** How far to go on where no frame begins. */
   readonly step: number;
+  /** If set, whole frames are checked (`isGood`). `doubtful`: by so little that a good one may well be an accident. */
+  readonly search?: 'sure' | 'doubtful';
 }
 
 /** Cuts by size; the subclass reads the head. */
@@ -29,35 +33,86 @@ export abstract class SizedFramer implements Framer {
   #need: number;
   readonly #skipped: Carry;
   #reason: JunkReason = 'no-start';
+  readonly #search: FrameSearch | undefined;
 
   constructor(limits: SizedLimits) {
     this.#limits = limits;
     this.#need = limits.head;
     this.#carry = new Carry(limits.maxSize);
     this.#skipped = new Carry(limits.maxSkipped);
+    this.#search = limits.search && this.#makeSearch(limits);
   }
 
   /** Size of the frame that begins at `start` (at least the head), or why none does. At least a head can be read. */
   protected abstract inspect(bytes: Buffer, start: number): number | JunkReason;
   /** Reports the frame of `size` bytes at `start`. */
   protected abstract deliver(bytes: Buffer, start: number, size: number, sink: FrameSink): void;
+  /** Whether the whole frame of `size` bytes at `start` is one; asked only with `search`. */
+  protected isGood(_bytes: Buffer, _start: number, _size: number): boolean {
+    return true;
+  }
   abstract wrap(payload: Uint8Array): Buffer;
 
   get held(): number {
-    return this.#carry.length + this.#skipped.length;
+    return this.#carry.length + this.#skipped.length + (this.#search?.held ?? 0);
   }
 
   push(chunk: Buffer, sink: FrameSink): void {
-    const from = this.#finishCarried(chunk, sink);
-    const at = this.#cut(chunk, from, sink);
-    if (at < chunk.length) this.#carry.add(chunk, at, chunk.length);
+    const pieces = this.#take(chunk, sink);
+    if (pieces) this.#takeAll(pieces, sink);
   }
 
   flush(_reason: FlushReason, sink: FrameSink): void {
     this.#reportSkipped(sink);
+    if (this.#search) this.#searchToEnd(this.#search, sink);
+    this.#reportSkipped(sink);
     const { length } = this.#carry;
     this.#need = this.#limits.head;
     if (length > 0) reportJunk(sink, this.#carry.take(), 0, length, 'partial', this.#limits.maxSkipped);
+  }
+
+  #makeSearch({ head, maxSize, maxSkipped, search }: SizedLimits): FrameSearch {
+    return new FrameSearch({
+      head,
+      maxSize,
+      maxJunk: maxSkipped,
+      isSure: search === 'sure',
+      inspect: (bytes, start) => this.inspect(bytes, start),
+      isGood: (bytes, start, size) => this.isGood(bytes, start, size),
+      deliver: (bytes, start, size, sink) => this.deliver(bytes, start, size, sink),
+    });
+  }
+
+  /** Undefined if all of `bytes` was taken; else a search has ended, and these are the pieces to go on with. */
+  #take(bytes: Buffer, sink: FrameSink): Buffer[] | undefined {
+    const search = this.#search;
+    if (search?.isOn) return search.push(bytes, sink);
+    let at = this.#finishCarried(bytes, sink);
+    if (!search?.isOn) at = this.#cut(bytes, at, sink);
+    if (search?.isOn) return search.push(bytes.subarray(at), sink);
+    if (at < bytes.length) this.#carry.add(bytes, at, bytes.length);
+    return undefined;
+  }
+
+  #takeAll(pieces: Buffer[], sink: FrameSink): void {
+    const todo = pieces.reverse();
+    for (let piece = todo.pop(); piece; piece = todo.pop()) {
+      const more = piece.length > 0 ? this.#take(piece, sink) : undefined;
+      if (more) todo.push(...more.reverse());
+    }
+  }
+
+  /** A frame that waits for bytes which will not come may have a wrong length: frames behind its head are not lost with it. */
+  #searchToEnd(search: FrameSearch, sink: FrameSink): void {
+    for (;;) {
+      const { length } = this.#carry;
+      if (!search.isOn && length === 0) return;
+      if (!search.isOn) search.begin(this.#carry.take(), 0, length, 'bad-length');
+      this.#need = this.#limits.head;
+      const pieces = search.finish(sink);
+      if (!pieces) return;
+      this.#takeAll(pieces, sink);
+    }
   }
 
   /** Completes what earlier chunks left, with bytes of this one; answers how many were used. */
@@ -91,10 +146,17 @@ export abstract class SizedFramer implements Framer {
     this.#reportSkipped(sink);
     const isWhole = this.#carry.length === size;
     this.#need = isWhole ? this.#limits.head : size;
-    if (isWhole) this.deliver(this.#carry.take(), 0, size, sink);
+    if (isWhole) this.#finish(this.#carry.take(), 0, size, sink);
   }
 
-  /** Cuts `chunk` from `from` on, in place; answers where the last, partial frame begins. */
+  /** The frame is whole: it is delivered, or a search begins with it. */
+  #finish(bytes: Buffer, start: number, size: number, sink: FrameSink): void {
+    const isGood = !this.#search || this.#search.isGood(bytes, start, size);
+    if (isGood) this.deliver(bytes, start, size, sink);
+    else this.#search?.begin(bytes, start, start + size, 'bad-checksum');
+  }
+
+  /** Cuts `chunk` from `from` on, in place; answers where the last, partial frame begins, or where a search goes on. */
   #cut(chunk: Buffer, from: number, sink: FrameSink): number {
     let at = from;
     while (chunk.length - at >= this.#limits.head) {
@@ -109,8 +171,9 @@ export abstract class SizedFramer implements Framer {
         this.#need = size;
         break;
       }
-      this.deliver(chunk, at, size, sink);
+      this.#finish(chunk, at, size, sink);
       at += size;
+      if (this.#search?.isOn) break;
     }
     return at;
   }
@@ -120,7 +183,7 @@ export abstract class SizedFramer implements Framer {
     if (reason !== 'no-start' && reason !== this.#reason) this.#reportSkipped(sink);
     if (this.#skipped.length === 0) this.#reason = reason;
     this.#skipped.add(bytes, start, start + this.#limits.step);
-    if (this.#skipped.length === this.#limits.maxSkipped) this.#reportSkipped(sink);
+    if (this.#skipped.length + this.#limits.step > this.#limits.maxSkipped) this.#reportSkipped(sink);
   }
 
   #reportSkipped(sink: FrameSink): void {

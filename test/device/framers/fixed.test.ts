@@ -1,5 +1,9 @@
 import test from 'ava';
-import { cut, framerContract } from '../../contracts/framer.js';
+import { makeFramer } from '../../../src/device/make-framer.js';
+import { cut, framerContract, framing } from '../../contracts/framer.js';
+import { resyncContract } from '../../contracts/resync.js';
+import { FrameLog } from '../../support/frame-log.js';
+import { fc } from '../../support/properties.js';
 
 framerContract({
   name: 'fixed',
@@ -8,10 +12,48 @@ framerContract({
   maxHeld: 10,
 });
 framerContract({
-  name: 'fixed, longer than it slides',
+  name: 'fixed, longer than it slides by single bytes',
   framing: { type: 'fixed', length: 600 },
   alphabet: [0, 1],
   maxHeld: 1200,
+});
+
+/** Good frames that may be passed over: one for each 256 bytes of length, and up to 8 that make the step coprime to it. */
+function passedOver(length: number): number {
+  return Math.ceil(length / 256) + 8;
+}
+
+for (const [name, lengths, runs] of [
+  ['fixed', fc.integer({ min: 5, max: 256 }), 300],
+  [
+    'fixed over 256 bytes',
+    fc.oneof(fc.integer({ min: 257, max: 3000 }), fc.constantFrom(257, 300, 512, 600, 2310)),
+    60,
+  ],
+] as const) {
+  resyncContract({
+    name,
+    framing: lengths.map((length) => ({ type: 'fixed', length })),
+    payload: ({ length }) => fc.integer({ min: 1, max: 2 ** 31 }).map((seed) => bodyOf(Number(length) - 4, seed)),
+    mayLose: ({ length }) => (Number(length) <= 256 ? 0 : passedOver(Number(length))),
+    runs,
+  });
+}
+
+function bodyOf(length: number, seed: number): Buffer {
+  return Buffer.from(Array.from({ length }, (_, i) => ((i + 1) * seed) >>> 5));
+}
+
+test('frames of every length find back after a lost byte', (t) => {
+  for (const length of [256, 257, 300, 512, 2310, 4096, 65536]) {
+    const framer = makeFramer(framing({ type: 'fixed', length, checksum: { type: 'crc16-modbus' } }));
+    const log = new FrameLog();
+    const wires = [1, 2, 3].map((seed) => framer.wrap(bodyOf(length - 2, seed * 7919)));
+    const count = passedOver(length) + 3;
+    for (let i = 0; i < count; i++) framer.push((wires[i % 3] ?? Buffer.alloc(0)).subarray(i === 0 ? 1 : 0), log);
+    t.true(log.frames.length >= 2, `${length}: ${log.frames.length} of ${count}`);
+    t.true(log.events.at(-1)?.startsWith('frame '), `${length}`);
+  }
 });
 
 const SUM = { type: 'fixed', length: 3, checksum: { type: 'sum8' } };

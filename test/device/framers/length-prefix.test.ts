@@ -3,6 +3,9 @@ import { framingSchema } from '../../../src/config/framing-schema.js';
 import { PayloadError } from '../../../src/device/framer.js';
 import { makeFramer } from '../../../src/device/make-framer.js';
 import { cut, framerContract, framing } from '../../contracts/framer.js';
+import { resyncContract } from '../../contracts/resync.js';
+import { FrameLog } from '../../support/frame-log.js';
+import { fc } from '../../support/properties.js';
 
 const BYTE = { type: 'length-prefix', length_bytes: 1, max_length: 16 };
 const HEADED = { ...BYTE, offset: 2, start: [0xaa, 0x55], adjust: -1 };
@@ -12,18 +15,21 @@ framerContract({
   framing: { type: 'length-prefix', max_length: 16 },
   alphabet: [0, 1, 3],
   maxHeld: 18,
+  maxHeldChecked: 54,
 });
 framerContract({
   name: 'length-prefix of four bytes, little',
   framing: { type: 'length-prefix', length_bytes: 4, endian: 'little', max_length: 16 },
   alphabet: [0, 0, 0, 1, 3],
   maxHeld: 20,
+  maxHeldChecked: 60,
 });
 framerContract({
   name: 'length-prefix behind a start, counting itself',
   framing: HEADED,
   alphabet: [0xaa, 0x55, 0, 1, 4],
   maxHeld: 19,
+  maxHeldChecked: 57,
   prefix: [0xaa, 0x55],
 });
 framerContract({
@@ -31,6 +37,29 @@ framerContract({
   framing: { ...BYTE, offset: 2, adjust: 3 },
   alphabet: [0, 1, 4, 253],
   maxHeld: 19,
+  maxHeldChecked: 57,
+});
+
+resyncContract({
+  name: 'length-prefix',
+  framing: fc.record({
+    type: fc.constant('length-prefix'),
+    length_bytes: fc.constantFrom(1, 2, 4),
+    endian: fc.constantFrom('little', 'big'),
+    offset: fc.integer({ min: 0, max: 3 }),
+    adjust: fc.integer({ min: -4, max: 0 }),
+    max_length: fc.integer({ min: 40, max: 600 }),
+  }),
+  payload: () => fc.uint8Array({ minLength: 3, maxLength: 36 }).map((bytes) => Buffer.from(bytes)),
+  mayLose: () => 0,
+  runs: 1000,
+});
+resyncContract({
+  name: 'length-prefix behind a start',
+  framing: fc.constant({ ...HEADED, max_length: 200 }),
+  payload: () =>
+    fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.concat([Buffer.from(HEADED.start), Buffer.from(bytes)])),
+  mayLose: () => 0,
 });
 
 test('the field says how much follows', (t) => {
@@ -90,4 +119,93 @@ test('a payload whose length the field cannot say is refused with its size', (t)
 test('a config whose start is longer than its offset is refused', (t) => {
   t.false(framingSchema.safeParse({ ...BYTE, start: 'ab', offset: 1 }).success);
   t.true(framingSchema.safeParse({ ...BYTE, start: 'ab', offset: 2 }).success);
+});
+
+const CRC = { type: 'length-prefix', checksum: { type: 'crc16-modbus' } };
+const SUM = { ...BYTE, max_length: 200, checksum: { type: 'sum8' } };
+
+function wire(config: Readonly<Record<string, unknown>>, payload: string | Buffer): Buffer {
+  return makeFramer(framing(config)).wrap(Buffer.from(payload));
+}
+
+test('frames that a wrong length has swallowed are frames when it has failed its checksum', (t) => {
+  const torn = wire(CRC, 'torn');
+  torn[1] = 40;
+  const good = Array.from({ length: 10 }, (_, i) => wire(CRC, `good ${i}`));
+  const log = new FrameLog();
+  makeFramer(framing(CRC)).push(Buffer.concat([torn, ...good]), log);
+  t.deepEqual(log.events, [
+    `bad-checksum ${torn.toString('latin1')}`,
+    ...Array.from({ length: 10 }, (_, i) => `frame good ${i}`),
+  ]);
+});
+
+test('frames that a wrong length has swallowed are frames when the link ends before it is whole', (t) => {
+  const torn = wire(CRC, 'torn');
+  torn[0] = 5;
+  const good = wire(CRC, 'good');
+  t.deepEqual(cut(CRC, [torn, good, good, good.subarray(0, 5)]), [
+    `bad-length ${torn.toString('latin1')}`,
+    'frame good',
+    'frame good',
+    `partial ${good.toString('latin1', 0, 5)}`,
+  ]);
+});
+
+test('behind a frame with a spoilt byte the next one is not waited with, whatever lengths its bytes could be', (t) => {
+  const spoilt = wire(CRC, Buffer.alloc(40, 0x0f));
+  spoilt[20] = 0x0e;
+  const [log, framer] = [new FrameLog(), makeFramer(framing(CRC))];
+  framer.push(spoilt, log);
+  t.deepEqual(log.events, []);
+  framer.push(wire(CRC, 'next'), log);
+  t.deepEqual(log.events, [`bad-checksum ${spoilt.toString('latin1')}`, 'frame next']);
+});
+
+test('a frame with a wrong checksum is reported at once where no frame can begin in it', (t) => {
+  const short = { ...CRC, max_length: '1KiB' };
+  const spoilt = wire(short, 'abcdefg');
+  spoilt.fill(0x7f, 8);
+  const junk = `bad-checksum ${spoilt.toString('latin1')}`;
+  t.deepEqual(cut(short, [spoilt, spoilt.subarray(0, 3)], 'none'), [junk]);
+  t.deepEqual(cut(short, [spoilt, spoilt, wire(short, 'good')], 'none'), [junk, junk, 'frame good']);
+});
+
+test('with a checksum of one byte, what looks like a frame inside a spoilt one is none if the next frame is good', (t) => {
+  const inner = wire(SUM, 'no');
+  const spoilt = wire(SUM, Buffer.concat([Buffer.from('a'), inner, Buffer.from('b')]));
+  spoilt[1] = 0x7a;
+  const next = wire(SUM, 'next');
+  t.deepEqual(cut(SUM, [spoilt, next.subarray(0, 3), next.subarray(3)]), [
+    `bad-checksum ${spoilt.toString('latin1')}`,
+    'frame next',
+  ]);
+});
+
+test('with a checksum of one byte, frames that a wrong length has swallowed are found where two of them stand in a row', (t) => {
+  const torn = wire(SUM, 'torn');
+  torn[0] = 9; // up to the third byte of the next frame
+  const good = wire(SUM, 'a good one');
+  t.deepEqual(cut(SUM, [torn, ...Array(20).fill(good)]), [
+    `bad-checksum ${torn.toString('latin1')}`,
+    ...Array(20).fill('frame a good one'),
+  ]);
+});
+
+test('zeros, which most checksums take for good, are no frame in a search', (t) => {
+  const config = { ...CRC, checksum: { type: 'crc16-xmodem' } };
+  const spoilt = wire(config, Buffer.from([9, 9, 0, 2, 0, 0, 9]));
+  spoilt[3] = 8;
+  t.deepEqual(cut(config, [spoilt, wire(config, 'next')]), [`bad-checksum ${spoilt.toString('latin1')}`, 'frame next']);
+});
+
+test('frames among bytes that all could be lengths come again, though not each place can be checked', (t) => {
+  const config = { ...CRC, max_length: '64KiB' };
+  const framer = makeFramer(framing(config));
+  const log = new FrameLog();
+  const good = wire(config, Buffer.alloc(1000, 0x77));
+  framer.push(good.subarray(7), log);
+  for (let i = 0; i < 2000; i++) framer.push(good, log);
+  t.true(log.frames.length > 1000, `${log.frames.length}`);
+  t.true(log.events.at(-1)?.startsWith('frame '));
 });

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { makeFramer } from '../../../src/device/make-framer.js';
 import { cut, framerContract, framing } from '../../contracts/framer.js';
+import { resyncContract } from '../../contracts/resync.js';
+import { fc } from '../../support/properties.js';
 
 const STX = { type: 'start-end', max_length: 8 };
 const LONG = { ...STX, start: '<<!', end: '>>' };
@@ -16,6 +18,22 @@ framerContract({
   framing: LONG,
   alphabet: [0x3c, 0x21, 0x3e],
   isLegal: (_, wire) => wire.indexOf('>>', 3) === wire.length - 2,
+});
+
+const CHECKED = { type: 'start-end', max_length: 200 };
+const CHECKED_FRAMER = makeFramer(framing({ ...CHECKED, checksum: { type: 'crc32' } }));
+
+resyncContract({
+  name: 'start-end',
+  framing: fc.constant(CHECKED),
+  // Nothing is escaped: neither payload nor checksum may hold the end marker.
+  payload: () =>
+    fc
+      .uint8Array({ minLength: 1, maxLength: 30 })
+      .map((bytes) => Buffer.from(bytes))
+      .filter((bytes) => CHECKED_FRAMER.wrap(bytes).indexOf(3) === bytes.length + 5),
+  mayLose: () => 0,
+  runs: 1000,
 });
 
 test('what stands between the markers is a frame', (t) => {
@@ -58,4 +76,14 @@ test('an XOR check character before ETX is verified and stripped', (t) => {
   const check = String.fromCharCode(0x57 ^ 0x31 ^ 0x32);
   t.deepEqual(cut(config, [`\x02W12${check}\x03\x02W13${check}\x03`]), ['frame W12', `bad-checksum W13${check}`]);
   t.is(makeFramer(framing(config)).wrap(Buffer.from('W12')).toString('latin1'), `\x02W12${check}\x03`);
+});
+
+test('with a checksum, a frame whose end was lost does not take the next one with it', (t) => {
+  const config = { ...STX, checksum: { type: 'xor8' } };
+  t.deepEqual(cut(config, ['\x02ab\x02cd\x07\x03']), ['bad-checksum ab', 'frame cd']);
+  t.deepEqual(cut({ ...LONG, max_length: 16, checksum: { type: 'xor8' } }, ['<<!a<<!b<<!cd\x07>>']), [
+    'bad-checksum a<<!b',
+    'frame cd',
+  ]);
+  t.deepEqual(cut(config, ['\x02ab\x02\0\x03', '\x02ab\x02\x03']), ['bad-checksum ab\x02\0', 'bad-checksum ab\x02']);
 });
