@@ -3,7 +3,7 @@
 //
 //   config -> plans (driver + options per device) -> registry, uplink, commands -> one group per device
 
-import { changedSections } from './config/changed-sections.js';
+import { changedSections, withStartSections } from './config/changed-sections.js';
 import { type ConfigOrigin, describeChanges, PLAIN_ORIGIN } from './config/config-origin.js';
 import { redact } from './config/redact.js';
 import type { Config } from './config/schema.js';
@@ -202,7 +202,7 @@ export class Gateway {
     if (this.registry.isShuttingDown) return { added: [], changed: [], removed: [], needRestart: [] };
     const needRestart = changedSections(this.#config, config);
     const before = this.#set.devices;
-    this.#config = { ...config, gateway: this.#config.gateway, mqtt: this.#config.mqtt, spool: this.#config.spool };
+    this.#config = withStartSections(config, this.#config);
     this.#origin = origin;
     await this.#http.apply(config.http);
     const changes = await this.#set.apply(devices);

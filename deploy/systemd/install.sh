@@ -77,7 +77,8 @@ config=$root/etc/ferrule/ferrule.yaml
 if [ -e "$config" ]; then
   say "kept       $config"
 else
-  (umask 077 && "$node" "$main" init -c "$config")
+  # As the unit has it, so that `ferrule check` and `ferrule doctor`, which know no unit, look into the same folder.
+  (umask 077 && "$node" "$main" init -c "$config" --data-dir /var/lib/ferrule)
 fi
 if [ -z "$root" ]; then
   chown root:ferrule /etc/ferrule "$config"
@@ -93,7 +94,7 @@ if [ $start = no ]; then
   say 'not started; `systemctl enable --now ferrule` does that'
   exit 0
 fi
-"$node" "$main" check -c "$config" || fail "mend $config, then: systemctl enable --now ferrule"
+FERRULE_GATEWAY__DATA_DIR=/var/lib/ferrule "$node" "$main" check -c "$config" || fail "mend $config, then: systemctl enable --now ferrule"
 systemctl enable --quiet ferrule
 systemctl restart ferrule # also when it runs: after an update this is how the new version comes in
 systemctl --no-pager --lines=0 status ferrule

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IClientOptions } from 'mqtt';
 import type { Config } from '../config/schema.js';
+import { messageOf } from '../core/errors.js';
 import { EMBEDDED_VERSION } from '../uplink/embedded-broker.js';
 
 export type BrokerAccess =
@@ -59,4 +60,10 @@ export function noGateway(base: string): string {
 function withoutLogin(url: string): string {
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
+}
+
+/** What an error of a connection says. Of a host with several addresses Node gives one for all, whose words are in its parts. */
+export function wordsOf(error: Error & { readonly code?: unknown }): string {
+  const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
+  return error.message || parts.find((words) => words !== '') || String(error.code ?? error.name);
 }

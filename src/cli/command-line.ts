@@ -3,11 +3,12 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from './exit-codes.js';
+import { printTo } from './print.js';
 import type { ReplayCommandOptions } from './replay.js';
 import { version } from './version.js';
 
-const out = (line: string): void => void process.stdout.write(`${line}\n`);
-const err = (line: string): void => void process.stderr.write(`${line}\n`);
+const out = printTo(() => process.stdout);
+const err = printTo(() => process.stderr);
 const here = { cwd: process.cwd(), env: process.env, out, err };
 const CONFIG_FLAG = [
   '-c, --config <file>',
@@ -168,9 +169,10 @@ program
   .command('init')
   .description('write a commented ferrule.yaml for the serial ports that are plugged in')
   .option('-c, --config <file>', 'the file to write', 'ferrule.yaml')
-  .action(async ({ config }: { config: string }) => {
+  .option('--data-dir <folder>', 'write this as gateway.data_dir')
+  .action(async ({ config, dataDir }: { config: string; dataDir?: string }) => {
     const [{ runInit }, { listPorts }] = await Promise.all([import('./init.js'), import('../device/ports.js')]);
-    exitCode = runInit({ ...here, path: config, ports: await listPorts() });
+    exitCode = runInit({ ...here, path: config, dataDir, ports: await listPorts() });
   });
 
 program

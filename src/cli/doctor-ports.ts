@@ -75,7 +75,16 @@ async function passIfOurs(error: unknown, path: string, roots: SystemRoots): Pro
   if (!(error instanceof LinkError) || error.trouble !== 'busy') throw error;
   const node = await realpath(path);
   const holder = (await findHolders([node], roots)).get(node);
-  if (holder === undefined || !GATEWAY_COMMAND.test(holder.command)) throw error;
+  if (holder === undefined || !GATEWAY_COMMAND.test(commandLine(holder.pid, roots))) throw error;
+}
+
+/** All of it: what a holder is shown with is cut, and Node's and Ferrule's own paths may be longer than that. */
+function commandLine(pid: number, { proc = '/proc' }: SystemRoots): string {
+  try {
+    return readFileSync(`${proc}/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // it has ended meanwhile
+  }
 }
 
 function portWords({ path, vendorId, productId, serialNumber, product, driver, holder }: SerialPortInfo): string {

@@ -110,7 +110,7 @@ function sessionOptions(mqtt: Config['mqtt'], url: string, clock: Clock): Parame
     url,
     version: mqtt.url === 'embedded' ? EMBEDDED_VERSION : mqtt.version,
     clientId: `ferrule-doctor-${randomUUID()}`,
-    keepaliveSeconds: 0,
+    keepaliveSeconds: Math.ceil(mqtt.keepalive / 1000),
     connectTimeoutMs: CONNECT_MS,
     clock,
     ...accessOptions(mqtt),

@@ -1,7 +1,7 @@
 // `ferrule doctor`: everything that whoever helps would ask first, on the screen and, with -o, as a tar to send. Each
 // examination stands alone: what fails or takes too long is said, and hides no other. Never shows a secret.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, writeFileSync } from 'node:fs';
 import { redact } from '../config/redact.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
@@ -140,11 +140,30 @@ function writeTar(
   err: (line: string) => void,
 ): boolean {
   try {
-    writeFileSync(output, tarOf(files, clock.wall()), { mode: 0o600 });
+    writePrivate(output, tarOf(files, clock.wall()));
     out(`${output}: ${files.length} files, without secrets; look through it before you send it`);
     return true;
   } catch (error) {
     err(`${output}: ${messageOf(error)}`);
     return false;
+  }
+}
+
+/** The mode given to `open` is only for a file that is made: one that was there would keep its own. */
+function writePrivate(file: string, bytes: Buffer): void {
+  const fd = openSync(file, 'w', 0o600);
+  try {
+    if (fstatSync(fd).isFile()) makePrivate(fd);
+    writeFileSync(fd, bytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function makePrivate(fd: number): void {
+  try {
+    fchmodSync(fd, 0o600);
+  } catch {
+    // a stick without modes (FAT), or a file of somebody else: it is still written
   }
 }

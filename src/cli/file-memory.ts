@@ -15,13 +15,15 @@ export class FileMemory {
   /** As `fs.readdirSync(path)`. */
   readonly readDir = (path: string): string[] => recall(this.#folders, path, () => readdirSync(path));
 
-  /** Nothing that was asked for has changed on the disk since. */
+  /**
+   * Nothing that was asked for has changed on the disk since; nor which files there are: an editor, or git, may remove a file
+   * before it writes the new one.
+   */
   get isCurrent(): boolean {
-    const hasSame = (path: string, kept: Kept<string>): boolean => {
-      const now = attempt(() => readFileSync(path, 'utf8'));
-      return 'value' in now && 'value' in kept ? now.value === kept.value : 'error' in now && 'error' in kept;
-    };
-    return [...this.#files].every(([path, kept]) => hasSame(path, kept));
+    return (
+      [...this.#files].every(([path, kept]) => isSame(kept, () => readFileSync(path, 'utf8'))) &&
+      [...this.#folders].every(([path, kept]) => isSame(kept, () => readdirSync(path)))
+    );
   }
 
   /** Files that were read and had nothing in them. */
@@ -35,6 +37,13 @@ function recall<Value>(kept: Map<string, Kept<Value>>, path: string, read: () =>
   kept.set(path, known);
   if ('error' in known) throw known.error;
   return known.value;
+}
+
+/** Two errors are the same. */
+function isSame<Value extends string | string[]>(kept: Kept<Value>, read: () => Value): boolean {
+  const now = attempt(read);
+  if ('error' in now || 'error' in kept) return 'error' in now && 'error' in kept;
+  return String(now.value) === String(kept.value);
 }
 
 function attempt<Value>(read: () => Value): Kept<Value> {

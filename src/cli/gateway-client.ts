@@ -7,7 +7,7 @@ import type { Config } from '../config/schema.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { FerruleError } from '../core/errors.js';
 import { makeTopics, type Topics } from '../uplink/topics.js';
-import { brokerAccess, noBroker, noGateway } from './broker-access.js';
+import { brokerAccess, noBroker, noGateway, wordsOf } from './broker-access.js';
 import { EXIT } from './exit-codes.js';
 
 /** Ends a command: a sentence for people, and the exit code. */
@@ -202,9 +202,4 @@ export function jsonIn(payload: Buffer): Readonly<Record<string, unknown>> | und
   } catch {
     return undefined;
   }
-}
-
-/** Of a host with two addresses, Node says nothing but a code. */
-function wordsOf(error: Error & { code?: unknown }): string {
-  return error.message || String(error.code ?? error.name);
 }

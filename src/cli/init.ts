@@ -21,15 +21,17 @@ export interface InitOptions {
   readonly cwd: string;
   /** The file to write; default ferrule.yaml. */
   readonly path?: string | undefined;
+  /** Written as `gateway.data_dir`: where a service keeps its data, for those who call `ferrule check` beside it. */
+  readonly dataDir?: string | undefined;
   /** Prints a line. */
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
 }
 
 /** Runs the command; gives the exit code. */
-export function runInit({ ports, cwd, path = 'ferrule.yaml', out, err }: InitOptions): number {
+export function runInit({ ports, dataDir, cwd, path = 'ferrule.yaml', out, err }: InitOptions): number {
   try {
-    writeFileSync(resolve(cwd, path), initialConfig(ports), { flag: 'wx' });
+    writeFileSync(resolve(cwd, path), initialConfig(ports, dataDir), { flag: 'wx' });
   } catch (error) {
     const exists = (error as { code?: unknown }).code === 'EEXIST';
     err(exists ? `${path} exists already; nothing was written` : `cannot write ${path}: ${reasonOf(error)}`);
@@ -41,8 +43,9 @@ export function runInit({ ports, cwd, path = 'ferrule.yaml', out, err }: InitOpt
 }
 
 /** The text of a first config. */
-export function initialConfig(ports: readonly FoundPort[]): string {
-  return `${HEAD}${ports.length === 0 ? NO_PORTS : `devices:\n${ports.map(device).join('\n')}`}${TCP_EXAMPLE}`;
+function initialConfig(ports: readonly FoundPort[], dataDir: string | undefined): string {
+  const gateway = dataDir === undefined ? GATEWAY_EXAMPLE : gatewayWith(dataDir);
+  return `${HEAD}${gateway}${ports.length === 0 ? NO_PORTS : `devices:\n${ports.map(device).join('\n')}`}${TCP_EXAMPLE}`;
 }
 
 const HEAD = `# Ferrule: devices on serial ports and sockets, relayed to MQTT. Check this file with \`ferrule check\`.
@@ -52,12 +55,15 @@ mqtt:
   # username: gateway
   # password: !file /run/secrets/mqtt_password     # or \${MQTT_PASSWORD}
 
-# gateway:
+`;
+
+const GATEWAY_EXAMPLE = `# gateway:
 #   id: my-gateway               # names this gateway in topics: ferrule/my-gateway/...; default: the host name
 
 `;
 
-const NO_PORTS = `devices: {}                      # no serial port was found here; \`ferrule ports\` looks again
+/** Not `devices: {}`: below that, a device whose # is taken away would be no YAML. */
+const NO_PORTS = `devices:                         # no serial port was found here; \`ferrule ports\` looks again
 #  scale:
 #    driver: lines
 #    link: { type: serial, path: /dev/ttyUSB0, baud_rate: 9600 }
@@ -71,6 +77,14 @@ const TCP_EXAMPLE = `
 #    driver: lines
 #    link: { type: tcp-listen, host: 127.0.0.1, port: 7000 }
 `;
+
+function gatewayWith(dataDir: string): string {
+  return `gateway:
+  data_dir: ${JSON.stringify(dataDir)}   # what outlives a restart: readings that wait, changes over MQTT
+  # id: my-gateway               # names this gateway in topics: ferrule/my-gateway/...; default: the host name
+
+`;
+}
 
 function device({ path, byId, product }: FoundPort, index: number): string {
   const about = product === undefined ? path : `${product} on ${path}`;

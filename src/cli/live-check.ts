@@ -1,6 +1,7 @@
 // `ferrule healthcheck --live`: asks the gateway on this machine over HTTP whether it is alive; made for the HEALTHCHECK of a
 // container, so it needs no broker, starts fast and answers 0 or 1. What may end a gateway must be sure: a config that cannot
-// be read just now is no reason (then the default address is asked), nor is a token that has been changed in the file.
+// be read just now is no reason, as a gateway that runs has not taken it (then the address that is still readable is asked, or
+// the default, and nobody there proves nothing), nor is a token that has been changed in the file.
 
 import { hostname } from 'node:os';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from '../config/listen-address.js';
@@ -20,7 +21,16 @@ const NOWHERE: ListenAddress = { host: '127.0.0.1', port: 0 };
 const waitSchema = duration({ min: 100, max: 600_000 });
 
 /** What the gateway has answered, or why it has not. */
-type LiveAnswer = { readonly status: number; readonly body: string } | { readonly failure: string };
+type LiveAnswer =
+  | { readonly status: number; readonly body: string }
+  | { readonly failure: string; readonly isRefused: boolean };
+
+/** Where to ask. */
+interface Door {
+  readonly http: HttpConfig;
+  /** The config could not be read: what stands in `http` may not be what the gateway listens on. */
+  readonly isGuess: boolean;
+}
 
 /** Runs the command; gives the exit code: 0 or 1, as containers know no others, or 64 for a wrong `--wait`. */
 export async function runLiveCheck({ out, wait, ...place }: LiveCheckOptions): Promise<number> {
@@ -29,21 +39,25 @@ export async function runLiveCheck({ out, wait, ...place }: LiveCheckOptions): P
     out(`--wait: expected ${waitMs.error.issues[0]?.message ?? 'a duration'}, got ${JSON.stringify(wait)}`);
     return EXIT.usage;
   }
-  const { http, note } = readHttp(place);
+  const { http, isGuess } = readHttp(place);
   if (http === false) {
     out('not known: http is off in the config, and --live asks there; see http.listen');
     return EXIT.leftovers;
   }
   const address = reachable(parseListenAddress(http.listen));
-  const { isLive, words } = judge(await ask(address, http.token, waitMs.data));
+  const { isGood, words } = judge(await ask(address, http.token, waitMs.data), isGuess);
+  const note = isGuess ? '; the config cannot be read, see ferrule check' : '';
   out(`${words} (http://${formatListenAddress(address)}/health/live${note})`);
-  return isLive ? EXIT.clean : EXIT.leftovers;
+  return isGood ? EXIT.clean : EXIT.leftovers;
 }
 
-function readHttp(place: ConfigPlace): { readonly http: HttpConfig; readonly note: string } {
+function readHttp(place: ConfigPlace): Door {
   const loaded = loadConfig({ ...place, hostname: hostname() });
-  if (loaded.ok) return { http: loaded.config.http, note: '' };
-  return { http: { listen: DEFAULT_HTTP_LISTEN }, note: '; the config cannot be read, see ferrule check' };
+  if (loaded.ok) return { http: loaded.config.http, isGuess: false };
+  const draft = 'draft' in loaded ? loaded.draft : undefined;
+  const listens = [draft?.httpListen, place.env.FERRULE_HTTP__LISTEN, DEFAULT_HTTP_LISTEN];
+  const listen = listens.find((text) => text !== undefined && parseListenAddress(text) !== undefined);
+  return { http: { listen: listen ?? DEFAULT_HTTP_LISTEN }, isGuess: true };
 }
 
 /** Where a server that listens on all addresses is found from here. */
@@ -64,28 +78,32 @@ function ask(address: ListenAddress, token: string | undefined, waitMs: number):
       agent: false,
       signal: AbortSignal.timeout(waitMs),
     });
-    request.on('error', ({ name, message }) => {
-      resolve({
-        failure: name === 'AbortError' || name === 'TimeoutError' ? `no answer within ${waitMs} ms` : message,
-      });
+    request.on('error', ({ name, message, code }: NodeJS.ErrnoException) => {
+      const isLate = name === 'AbortError' || name === 'TimeoutError';
+      resolve({ failure: isLate ? `no answer within ${waitMs} ms` : message, isRefused: code === 'ECONNREFUSED' });
     });
     request.on('response', (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text) => (body = (body + text).slice(0, 4096)));
-      response.on('error', ({ message }) => resolve({ failure: message }));
+      response.on('error', ({ message }) => resolve({ failure: message, isRefused: false }));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
     });
   });
 }
 
-function judge(answer: LiveAnswer): { readonly isLive: boolean; readonly words: string } {
-  if ('failure' in answer) return { isLive: false, words: `not live: ${answer.failure}` };
+/** `isGood`: live, or at least nothing that would be a reason to end it. */
+function judge(answer: LiveAnswer, isGuess: boolean): { readonly isGood: boolean; readonly words: string } {
+  if ('failure' in answer) {
+    // A gateway that is stuck still accepts: who refuses may only listen somewhere else.
+    const isUnknown = isGuess && answer.isRefused;
+    return { isGood: isUnknown, words: `${isUnknown ? 'not known' : 'not live'}: ${answer.failure}` };
+  }
   switch (answer.status) {
     case 200:
-      return { isLive: true, words: 'live' };
+      return { isGood: true, words: 'live' };
     case 401:
-      return { isLive: true, words: 'live, but it does not take the token of this config: reload it' };
+      return { isGood: true, words: 'live, but it does not take the token of this config: reload it' };
     default:
-      return { isLive: false, words: `not live: status ${answer.status} ${answer.body.trim()}` };
+      return { isGood: false, words: `not live: status ${answer.status} ${answer.body.trim()}` };
   }
 }

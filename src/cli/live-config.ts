@@ -1,6 +1,7 @@
 // The config of a running daemon: the user's files as they were last read, and over them what was changed over MQTT, which is
 // kept on disk. One change at a time, a reload included: each is checked, kept, applied, in this order.
 
+import { basename, dirname, resolve } from 'node:path';
 import { formatChanges, MAX_CHANGES_CHARS, type RemoteChanges } from '../config/remote-changes.js';
 import { setAside, writeChangesFile } from '../config/remote-changes-file.js';
 import { RequestError } from '../control/requests.js';
@@ -13,7 +14,6 @@ import { type BadConfig, type ConfigPlace, type GoodConfig, readConfig, readStri
 /** Files that have not changed for so long are taken to be whole, ms; looked at so often, at most. */
 const SETTLE_MS = 50;
 const SETTLE_ATTEMPTS = 20;
-const IS_EMPTY = 'is empty: is it being written? To run without devices, write "devices: {}"';
 /** Lines of a bad config that an answer holds. */
 const SHOWN_PROBLEMS = 8;
 
@@ -86,11 +86,20 @@ export class LiveConfig {
       const { files, read } = await this.#readSettled();
       if (!read.ok) return read;
       const [empty] = files.empty;
-      if (empty !== undefined) return { ok: false, lines: [`${empty} ${IS_EMPTY}`, '1 problem'] };
+      if (empty !== undefined) return { ok: false, lines: [this.#emptyWords(empty, read), '1 problem'] };
       const report = await apply(read);
       [this.#current, this.#files] = [read, files];
       return report;
     });
+  }
+
+  /** `empty`: the path of a file with nothing in it, which at the start would be good. */
+  #emptyWords(empty: string, { file }: GoodConfig): string {
+    const isMain = resolve(this.#place.cwd, file) === empty;
+    const isOfDevices = basename(dirname(empty)) === 'devices.d';
+    const words = `${empty} is empty: is it being written?`;
+    if (isMain) return `${words} To run without devices, write "devices: {}"`;
+    return isOfDevices ? `${words} If it is to have no devices, remove it` : words;
   }
 
   /** Reads the files once they stay as they are: an editor empties a file before it fills it, and that must not count. */

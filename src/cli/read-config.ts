@@ -8,6 +8,7 @@ import { type LoadOptions, type LoadResult, loadConfig } from '../config/load.js
 import { formatProblem, type Problem, sortProblems } from '../config/problem.js';
 import { isUnchanged, NO_CHANGES, type RemoteChanges } from '../config/remote-changes.js';
 import type { Config } from '../config/schema.js';
+import { sessionNotices } from '../config/session-notice.js';
 import type { ConfigSource } from '../config/source.js';
 import { driverProblems, type PlannedDevice, planDevices } from '../device/plan-devices.js';
 
@@ -148,7 +149,10 @@ function good({ config, source, kept, secrets }: Loaded, devices: readonly Plann
     keptFile: kept.file,
     keptName: kept.name,
     ...(trouble !== undefined && { keptTrouble: trouble }),
-    notices: shadowed.map((name) => `${name} was added over MQTT, and the config has it now too: the config counts`),
+    notices: [
+      ...shadowed.map((name) => `${name} was added over MQTT, and the config has it now too: the config counts`),
+      ...sessionNotices(config),
+    ],
   };
 }
 

@@ -53,15 +53,23 @@ function bytesIn({ device, verb, channel, payload, hex }: SendOptions): Buffer |
 interface ListedDevice {
   readonly name: string;
   readonly state: string;
+  /** As in the config: `tcp-listen://...`. */
+  readonly link?: string;
 }
 
 /** Nobody listens on the topics of a device that does not exist: the command would just vanish. */
 async function mustExist(client: GatewayClient, device: string): Promise<void> {
   const devices = (await client.request('devices')) as ListedDevice[]; // the answer of our own gateway
-  const found = devices.find(({ name }) => name === device || device.startsWith(`${name}/`));
+  const found = ownerIn(devices, device);
   if (found === undefined) throw new CommandTrouble(noSuchDevice(device, devices), EXIT.leftovers);
   if (found.state !== 'disabled') return;
   throw new CommandTrouble(`${found.name} is disabled: enable it with bridge/request/device/enable`, EXIT.leftovers);
+}
+
+/** The device of that name, or the listener that such a connection belongs to. `press/scale` may stand beside `press`. */
+export function ownerIn(devices: readonly ListedDevice[], device: string): ListedDevice | undefined {
+  const own = devices.find(({ name }) => name === device);
+  return own ?? devices.find(({ name, link }) => link?.startsWith('tcp-listen:') && device.startsWith(`${name}/`));
 }
 
 function noSuchDevice(device: string, devices: readonly ListedDevice[]): string {

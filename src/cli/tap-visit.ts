@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { MqttClient } from 'mqtt';
 import type { Clock, Timer } from '../core/clock.js';
 import type { Topics } from '../uplink/topics.js';
-import { noBroker, noGateway } from './broker-access.js';
+import { noBroker, noGateway, wordsOf } from './broker-access.js';
 import { EXIT } from './exit-codes.js';
 import { jsonIn } from './gateway-client.js';
 
@@ -80,7 +80,7 @@ export class TapVisit {
       this.#end = resolve;
       client.on('connect', () => this.#subscribe());
       client.on('message', (topic, payload) => this.#onMessage(topic, payload));
-      client.on('error', ({ message, name }) => (this.#trouble = message || name)); // mqtt.js tries again
+      client.on('error', (error) => (this.#trouble = wordsOf(error))); // mqtt.js tries again
       this.#after('answer', ANSWER_MS, () => this.#onNoAnswer());
       this.#after('renew', RENEW_MS, () => this.#renew());
       if (seconds !== undefined) this.#after('end', seconds * 1000, () => resolve(EXIT.clean));

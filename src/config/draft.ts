@@ -1,5 +1,5 @@
 // What stays readable of a config that has mistakes: which driver each device names and with which options, so that the
-// mistakes that only a driver can see are told together with all others.
+// mistakes that only a driver can see are told together with all others; and where a gateway that runs may be asked.
 
 import { resolve } from 'node:path';
 import type { ConfigSource } from './source.js';
@@ -16,6 +16,8 @@ export interface ConfigDraft {
   readonly devices: readonly DraftDevice[];
   /** Absolute. */
   readonly drivers_dir: string | undefined;
+  /** `http.listen` as written, where it is a text; it need not be an address. */
+  readonly httpListen: string | undefined;
   readonly source: ConfigSource;
 }
 
@@ -26,6 +28,7 @@ export function makeDraft(root: MapTree, source: ConfigSource): ConfigDraft {
   return {
     devices: entries.flatMap(([name, { value }]) => draftDevice(name, value)),
     drivers_dir: driversDir === undefined ? undefined : resolve(source.dir, driversDir),
+    httpListen: textAt(root, 'http', 'listen'),
     source,
   };
 }
@@ -39,7 +42,7 @@ function draftDevice(name: string, device: Tree): DraftDevice[] {
   return [{ name, driver, options: options?.kind === 'map' ? (toPlain(options) as DraftDevice['options']) : {} }]; // a map
 }
 
-function textAt(tree: Tree, key: string): string | undefined {
-  const node = nodeAt(tree, [key]);
+function textAt(tree: Tree, ...path: string[]): string | undefined {
+  const node = nodeAt(tree, path);
   return node?.kind === 'scalar' && !node.broken && typeof node.value === 'string' ? node.value : undefined;
 }

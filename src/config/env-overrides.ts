@@ -31,8 +31,9 @@ function applyOne(root: MapTree, name: string, text: string): Problem | undefine
   let map = root;
   for (const [depth, word] of path.entries()) {
     const walked = path.slice(0, depth);
-    const key = keyFor(map, word, walked);
+    const [key, ...others] = keysFor(map, word, walked);
     if (key === undefined) return noDevice(place, map, word);
+    if (others.length > 0) return severalDevices(place, word, [key, ...others]);
     const next = mapUnder(map, key, place);
     if (next === undefined) {
       return {
@@ -44,22 +45,28 @@ function applyOne(root: MapTree, name: string, text: string): Problem | undefine
     }
     map = next;
   }
-  const key = keyFor(map, last, path);
+  const [key, ...others] = keysFor(map, last, path);
   if (key === undefined) return noDevice(place, map, last);
+  if (others.length > 0) return severalDevices(place, last, [key, ...others]);
   map.entries.set(key, { keyPlace: place, value: treeOf(text, place) });
   return undefined;
 }
 
-/** The key that a word of a variable's name means; undefined for a device that does not exist. */
-function keyFor(map: MapTree, word: string, parents: readonly string[]): string | undefined {
-  if (parents.length !== 1 || parents[0] !== 'devices') return word;
-  return [...map.entries.keys()].find((name) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '_') === word);
+/** The keys that a word of a variable's name may mean: one, but for devices, of which there may be none or several. */
+function keysFor(map: MapTree, word: string, parents: readonly string[]): string[] {
+  if (parents.length !== 1 || parents[0] !== 'devices') return [word];
+  return [...map.entries.keys()].filter((name) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '_') === word);
 }
 
 function noDevice(place: Place, devices: MapTree, word: string): Problem {
   const hint = suggestion(word, [...devices.entries.keys()]);
   const problem = { ...place, path: 'devices', expected: '', found: `no device "${word}"` };
   return hint === undefined ? problem : { ...problem, hint };
+}
+
+function severalDevices(place: Place, word: string, names: readonly string[]): Problem {
+  const found = `"${word}" may be ${names.join(' or ')}: give one of them another name`;
+  return { ...place, path: 'devices', expected: '', found };
 }
 
 /** The map under `key`, made if nothing is there; undefined if something else is. */

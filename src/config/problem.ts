@@ -73,14 +73,22 @@ export function describeValue(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 76)}..."` : text;
 }
 
-/** `mqtt://user:pass@host?token=t` -> `mqtt://***@host?token=***`. */
+/** `mqtt://user:pass@host?token=t` -> `mqtt://***@host?token=***`, also among other words. */
 export function hideCredentials(text: string): string {
   if (!text.includes('://')) return text;
-  return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/gi, '$1***@')
-    .replace(/([?&;])([^=&;#\s]+)=[^&;#\s]*/g, (whole, before: string, key: string) =>
-      isSecretKey(key) || /sig|auth/i.test(key) ? `${before}${key}=***` : whole,
-    );
+  // A text that is a URL is one up to its end: a password may have spaces and quotes too.
+  const isUrl = /^\s*[a-z][a-z0-9+.-]*:\/\//i.test(text);
+  const shown = isUrl ? hideLogin(text) : text.replace(/[^\s"]+/g, hideLogin);
+  return shown.replace(/([?&;])([^=&;#\s]+)=[^&;#\s]*/g, (whole, before: string, key: string) =>
+    isSecretKey(key) || /sig|auth/i.test(key) ? `${before}${key}=***` : whole,
+  );
+}
+
+/** Up to the last "@": an unescaped / # ? @ in a password makes a URL that is no good one, and those are the ones that are shown. */
+function hideLogin(url: string): string {
+  const start = url.indexOf('://') + 3;
+  const at = url.lastIndexOf('@');
+  return start < 3 || at < start ? url : `${url.slice(0, start)}***${url.slice(at)}`;
 }
 
 const SECRET_KEY = /passw|passphrase|pwd|secret|token|credential|psk|api_?key|^(?:.*[_-])?key$/i;

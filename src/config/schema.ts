@@ -46,6 +46,12 @@ function isBrokerUrl(url: string): boolean {
   return URL.canParse(url) && MQTT_PROTOCOLS.includes(new URL(url).protocol) && new URL(url).hostname !== '';
 }
 
+/** What a broker's URL should be; a password with / # ? in it is the usual way to a bad one. */
+function brokerUrlWords(url: unknown): string {
+  if (!/:\/\/.*[/#?].*@/s.test(String(url))) return 'mqtt://host:port (or mqtts, ws, wss), or "embedded"';
+  return 'mqtt://host:port with / # ? in the password as %2F %23 %3F (or the password in mqtt.password)';
+}
+
 function isBaseTopic(topic: string): boolean {
   return /^[^$+#/][^+#]*$/.test(topic) && !topic.split('/').includes('');
 }
@@ -67,7 +73,7 @@ const embeddedSchema = z.strictObject({
 const mqttSchema = z.strictObject({
   url: z
     .string()
-    .refine(isBrokerUrl, { error: 'mqtt://host:port (or mqtts, ws, wss), or "embedded"' })
+    .refine(isBrokerUrl, { error: ({ input }) => brokerUrlWords(input) })
     .default('mqtt://localhost:1883')
     .describe('The broker: mqtt://, mqtts://, ws://, wss://, or `embedded`: a broker in this process'),
   base_topic: text()

@@ -8,6 +8,7 @@ import { redact } from '../config/redact.js';
 import type { Config } from '../config/schema.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { DownMessage } from '../device/message.js';
+import type { PlannedDevice } from '../device/plan-devices.js';
 import type { DeviceSet } from '../group/device-set.js';
 import { ServerManager } from '../group/server-manager.js';
 import type { Uplink } from '../uplink/uplink.js';
@@ -58,7 +59,7 @@ export class SelfView {
 
   /** What a recording says of where its bytes come from; a connection has everything of its listener. */
   sourceOf(id: string): Readonly<Record<string, unknown>> {
-    const owner = this.#options.set.devices.find(({ plan: { name } }) => id === name || id.startsWith(`${name}/`));
+    const owner = ownerOf(this.#options.set.devices, id);
     if (owner === undefined) return {};
     const { name, driverName, framing, link } = owner.plan;
     const secrets = this.#options.origin().secrets.flatMap(([, device, ...path]) => (device === name ? [path] : []));
@@ -79,6 +80,12 @@ export class SelfView {
     if (group !== undefined) return { name, ...groupHealthOf(group.state) };
     return { name, state: config().devices[name]?.enabled === false ? 'disabled' : 'closed', reason: '' };
   }
+}
+
+/** The device of that name, or the listener that such a connection belongs to. `press/scale` may stand beside `press`. */
+export function ownerOf(devices: readonly PlannedDevice[], id: string): PlannedDevice | undefined {
+  const own = devices.find(({ plan }) => plan.name === id);
+  return own ?? devices.find(({ plan: { name, link } }) => link.type === 'tcp-listen' && id.startsWith(`${name}/`));
 }
 
 /** Where a device is, without the settings. */

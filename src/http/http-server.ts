@@ -28,6 +28,8 @@ export interface HttpServerOptions {
   readonly log: Log;
   /** A connection on which nothing moves ends after so long, ms; for tests. */
   readonly stalledMs?: number;
+  /** A request has to arrive within so long, ms; for tests. */
+  readonly requestMs?: number;
 }
 
 export class HttpServer {
@@ -74,12 +76,17 @@ export class HttpServer {
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, requestMs = REQUEST_MS } = this.#options;
     // Only where http is on: nobody else pays for it. `import` would read all that it exports, and with that load Node's fetch and HTTP/2.
     const { createServer } = process.getBuiltinModule('node:http');
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       const server = createServer(
-        { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS },
+        {
+          maxHeaderSize: MAX_HEADER_BYTES,
+          headersTimeout: requestMs,
+          requestTimeout: requestMs,
+          connectionsCheckingInterval: requestMs, // Node's own 30 s would make 35 s of the 5
+        },
         (request, response) => void this.#serve(request, response),
       );
       const failure = await this.#listen(server);

@@ -36,6 +36,19 @@ test('a good config gives a line per device and exit code 0', async (t) => {
   t.deepEqual([code, err], [0, []]);
 });
 
+test('commands that the broker keeps and no device holds are a warning: at the start its link is not open yet', async (t) => {
+  const keeps = 'mqtt: { session_expiry: 1h }\n';
+  const holds = GOOD.replace('driver: lines,', 'driver: lines, commands: { when_offline: hold },');
+  const disabled = GOOD.replace('driver: raw,', 'driver: raw, commands: { when_offline: hold },');
+  for (const text of [GOOD, keeps + holds]) t.deepEqual((await check(t, text)).err, []);
+  for (const text of [keeps + GOOD, keeps + disabled]) {
+    const { code, err } = await check(t, text);
+    t.is(code, 0);
+    t.is(err.length, 1);
+    t.regex(err[0] ?? '', /mqtt.session_expiry .* no device has commands.when_offline: hold/);
+  }
+});
+
 test('a bad config gives all problems, their number, and exit code 78', async (t) => {
   const { code, out, err } = await check(t, 'gatway: 1\nmqtt: { qos: 9 }\n');
   t.deepEqual(err, [

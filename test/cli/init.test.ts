@@ -43,13 +43,20 @@ test('the examples in comments are right too, once uncommented', (t) => {
     const cwd = folder(t);
     init(cwd, ports);
     const text = readFileSync(join(cwd, 'ferrule.yaml'), 'utf8')
-      .replace('devices: {}', 'devices:')
       .replace(/^# gateway/m, 'gateway')
       .replaceAll(/^#(?= {2})/gm, '');
     const result = loadConfig({ cwd, env: { FERRULE_CONFIG: text }, hostname: 'board' });
     t.true(result.ok, JSON.stringify(result));
     t.is(result.ok && Object.keys(result.config.devices).length, 3 + Math.max(0, ports.length - 1));
   }
+});
+
+test('for a service it says where the service keeps what outlives a restart', (t) => {
+  const cwd = folder(t);
+  runInit({ ports: PORTS, dataDir: '/var/lib/ferrule', cwd, out: () => {}, err: () => {} });
+  const text = readFileSync(join(cwd, 'ferrule.yaml'), 'utf8').replace('  # id:', '  id:');
+  const result = loadConfig({ cwd, env: { FERRULE_CONFIG: text }, hostname: 'board' });
+  t.like(result.ok && result.config.gateway, { data_dir: '/var/lib/ferrule', id: 'my-gateway' });
 });
 
 test('init never overwrites', (t) => {

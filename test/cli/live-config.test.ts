@@ -1,6 +1,6 @@
 // A reload meets files that somebody is just writing: an editor empties a file before it fills it.
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { LiveConfig } from '../../src/cli/live-config.js';
@@ -48,6 +48,28 @@ test('a file that stays empty changes nothing, and the sender is told how to run
   t.deepEqual(applied, []);
 });
 
+test('a file beside the config that stays empty is named with what to do about it', async (t) => {
+  const dir = folderFor(t, {
+    'ferrule.yaml': ONE,
+    'devices.d/none.yaml': '',
+  });
+  const live = await LiveConfig.open({ place: { cwd: dir, env: {} }, pause: async () => {} });
+  if (!(live instanceof LiveConfig)) throw new Error(live.lines.join('\n'));
+  const answer = JSON.stringify(await live.reload(async () => 'applied'));
+  t.regex(answer, /devices\.d\/none\.yaml is empty: is it being written\? If it is to have no devices, remove it"/);
+});
+
+test('a secret that stays empty has nothing to do with devices', async (t) => {
+  const dir = folderFor(t, {
+    'ferrule.yaml': `mqtt: { username: me, password: !file word.txt }\n${ONE}`,
+    'word.txt': 'hunter2',
+  });
+  const live = await LiveConfig.open({ place: { cwd: dir, env: {} }, pause: async () => {} });
+  if (!(live instanceof LiveConfig)) throw new Error(live.lines.join('\n'));
+  writeFileSync(path.join(dir, 'word.txt'), ' \n');
+  t.regex(JSON.stringify(await live.reload(async () => 'applied')), /word\.txt is empty: is it being written\?"/);
+});
+
 test('a file that is written without end is read after a second all the same', async (t) => {
   const { reload, applied } = await rigFor(
     t,
@@ -55,4 +77,28 @@ test('a file that is written without end is read after a second all the same', a
   );
   await reload();
   t.deepEqual(applied, [['scale']]);
+});
+
+test('a reload that finds a file of devices.d gone waits whether it comes back, as with git and editors', async (t) => {
+  const dir = folderFor(t, { 'ferrule.yaml': ONE });
+  const extra = path.join(dir, 'devices.d/cell.yaml');
+  const write = (): void => writeFileSync(extra, 'cell: { driver: lines, link: "tcp://h:10" }\n');
+  mkdirSync(path.dirname(extra));
+  write();
+  let pauses = 0;
+  const pause = async (): Promise<void> => {
+    pauses += 1;
+    if (pauses === 1) write();
+  };
+  const live = await LiveConfig.open({ place: { cwd: dir, env: {} }, pause });
+  if (!(live instanceof LiveConfig)) throw new Error(live.lines.join('\n'));
+  rmSync(extra);
+  t.deepEqual(await live.reload(async ({ devices }) => devices.map(({ plan }) => plan.name)), ['scale', 'cell']);
+  rmSync(extra);
+  pauses = 1;
+  t.deepEqual(
+    await live.reload(async ({ devices }) => devices.map(({ plan }) => plan.name)),
+    ['scale'],
+    'gone for good',
+  );
 });

@@ -206,6 +206,15 @@ test('FERRULE_ variables override the file, go down with __, and take JSON', (t)
   t.deepEqual(device?.on_shutdown, Buffer.from([1, 2]));
 });
 
+test('a FERRULE_ variable that may mean two devices sets none of them, and says so', (t) => {
+  const env = { FERRULE_DEVICES__PRESS_SCALE__QOS: '0' };
+  const device = '{ driver: lines, link: "tcp://h:1" }';
+  const result = loadFiles({ 'ferrule.yaml': `devices: { press-scale: ${device}, press_scale: ${device} }` }, { env });
+  t.deepEqual(problemLines(result), [
+    'env FERRULE_DEVICES__PRESS_SCALE__QOS devices: "press_scale" may be press-scale or press_scale: give one of them another name',
+  ]);
+});
+
 test('defaults fill what a device does not say: whole keys, reconnect key by key, links of the same type key by key', (t) => {
   const { config } = loadText(`defaults:
   driver: lines

@@ -3,7 +3,7 @@
 
 import test from 'ava';
 import { z } from 'zod';
-import { formatPath, formatProblem } from '../../src/config/problem.js';
+import { formatPath, formatProblem, hideCredentials } from '../../src/config/problem.js';
 import { problemAt } from '../../src/config/source.js';
 import { zodProblems } from '../../src/config/zod-problems.js';
 import { loadFiles, loadText, problemLines, problemsOf } from '../support/config-files.js';
@@ -23,6 +23,12 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ],
   'mqtt: { url: http://me:pw@x }': [
     '1:14 mqtt.url: expected mqtt://host:port (or mqtts, ws, wss), or "embedded", got "http://***@x"',
+  ],
+  'mqtt: { url: "mqtt://gw:s3cr/et@h:1" }': [
+    '1:14 mqtt.url: expected mqtt://host:port with / # ? in the password as %2F %23 %3F (or the password in mqtt.password), got "mqtt://***@h:1"',
+  ],
+  'mqtt: { url: "mqtt://gw:s3 \\"#cret@h" }': [
+    '1:14 mqtt.url: expected mqtt://host:port with / # ? in the password as %2F %23 %3F (or the password in mqtt.password), got "mqtt://***@h"',
   ],
   'mqtt: { qos: 2 }': ['1:14 mqtt.qos: expected 0 or 1, got 2'],
   'mqtt: { version: 3 }': ['1:18 mqtt.version: expected 4 or 5, got 3'],
@@ -308,4 +314,17 @@ test('problems of driver options carry the place in the file', (t) => {
 
 test('paths quote what a dot would make unclear', (t) => {
   t.is(formatPath(['devices', '10.0.0.1', 'a/b', 3]), 'devices."10.0.0.1".a/b[3]');
+});
+
+test('the login of a URL is hidden whatever is in it, and the words around it stay', (t) => {
+  for (const password of ['word', 'wo/rd', 'wo#rd', 'wo?rd', 'wo@rd', 'wo:rd', 'wo rd', 'wo"rd']) {
+    t.is(hideCredentials(`mqtt://gw:${password}@host:1`), 'mqtt://***@host:1', password);
+  }
+  t.is(
+    hideCredentials('no broker at mqtt://gw:wo/rd@host: ask joe@plant'),
+    'no broker at mqtt://***@host: ask joe@plant',
+  );
+  t.is(hideCredentials('{"url":"tcp://host:1","mail":"joe@plant"}'), '{"url":"tcp://host:1","mail":"joe@plant"}');
+  t.is(hideCredentials('ws://host/path?token=t&keep=yes'), 'ws://host/path?token=***&keep=yes');
+  t.is(hideCredentials('joe@plant.example'), 'joe@plant.example');
 });

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { loadConfig } from '../../src/config/load.js';
 import { systemClock } from '../../src/core/clock.js';
 import { openPtyLine } from '../../src/hil/virtual-pty-line.js';
 import { eventually } from '../support/eventually.js';
@@ -114,6 +115,14 @@ test('the config that an install writes is good, and nobody else may read it', (
     encoding: 'utf8',
   });
   t.is(check.status, 0, check.stderr);
+});
+
+test('check and doctor look where the service keeps what outlives a restart: the first config says so too', (t) => {
+  const machine = new Machine(t);
+  machine.run('install.sh');
+  const result = loadConfig({ path: machine.path('etc/ferrule/ferrule.yaml'), cwd: '/', env: {}, hostname: 'board' });
+  const ofService = /^Environment=FERRULE_GATEWAY__DATA_DIR=(.+)$/m.exec(UNIT)?.[1];
+  t.is(result.ok && result.config.gateway.data_dir, ofService ?? 'nothing in the unit');
 });
 
 test('an uninstall leaves config and rules, a purge leaves nothing, and both can be run twice', (t) => {

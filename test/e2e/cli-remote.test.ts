@@ -6,7 +6,7 @@ import test from 'ava';
 import { BASE, BridgeRig } from '../support/bridge-rig.js';
 import { brokerTest, gatewayFor } from '../support/e2e-test.js';
 import { eventually } from '../support/eventually.js';
-import { type CommandEnd, ferrule, folderFor } from '../support/ferrule-command.js';
+import { type CommandEnd, ferrule, ferruleUnread, folderFor } from '../support/ferrule-command.js';
 import { freePort } from '../support/mosquitto.js';
 import { startTcpDevice } from '../support/tcp-device.js';
 
@@ -51,6 +51,14 @@ brokerTest('status shows every device on 80 columns, and below what is wrong wit
     ['scale', 'hall/north/door-1', 'spare'],
   );
 });
+
+brokerTest(
+  'who closes the pipe early, as grep -q does, gets the exit code all the same, and nothing on stderr',
+  async (t) => {
+    const rig = await startRig(t);
+    t.deepEqual(await ferruleUnread(rig.gateway.dir, ['status']), { code: 0, err: '' });
+  },
+);
 
 brokerTest('send prints what becomes of a command, and the device gets exactly what was typed', async (t) => {
   const rig = await startRig(t);

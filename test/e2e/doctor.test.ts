@@ -1,7 +1,7 @@
 // `ferrule doctor` as a user runs it: with all well, with everything wrong, and with secrets everywhere.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -44,6 +44,7 @@ brokerTest('with all well each area is ok, and the running gateway tells its las
     'its port is held by the gateway itself',
   );
   t.regex(area(out, 'broker')[0] ?? '', /^ok .*lets us in after \d+ ms \(MQTT 5\)$/);
+  t.is(area(out, 'broker').length, 1, 'asked as the gateway asks, it has no wishes of its own');
   t.regex(
     area(out, 'gateway')[0] ?? '',
     /^ok .*the gateway runs: ok, 1 of 1 devices online, broker online, 0 messages dropped$/,
@@ -175,6 +176,22 @@ devices:
   t.true(archive.includes('ferrule-doctor/config.json') && archive.includes('"private_key": "***"'));
   for (const secret of secrets) t.false(`${out}${err}${archive}`.includes(secret), secret);
 });
+
+test.serial(
+  'a password that makes the URL a bad one is hidden too, and a tar that was there is only for its owner',
+  async (t) => {
+    const dir = folderFor(t, {
+      'ferrule.yaml': 'mqtt: { url: "mqtt://gw:pa/s3cret@127.0.0.1:1" }\n',
+      'out.tar': 'old',
+    });
+    chmodSync(join(dir, 'out.tar'), 0o644);
+    const { code, out } = await ferrule(dir, ['doctor', '-o', 'out.tar']);
+    t.is(code, 1);
+    t.regex(area(out, 'config')[0] ?? '', /^FAIL .*got "mqtt:\/\/\*\*\*@127/);
+    t.false(`${out}${readFileSync(join(dir, 'out.tar'), 'utf8')}`.includes('s3cret'));
+    t.is(statSync(join(dir, 'out.tar')).mode & 0o777, 0o600);
+  },
+);
 
 /** A broker that refuses everybody (MQTT 5, code 135) and says why with more words than it should. */
 async function blabbingBroker(t: ExecutionContext, reason: string): Promise<number> {

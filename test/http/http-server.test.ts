@@ -105,6 +105,16 @@ test('a connection on which nothing moves is closed', async (t) => {
   t.is((await ask(port, '/health/live')).status, 200);
 });
 
+test('a request that arrives byte by byte has an end too', async (t) => {
+  const { port } = await serverFor(t, { requestMs: 300 });
+  const socket = await socketTo(t, port);
+  socket.write('GET /health HTTP/1.1\r\nx: ');
+  const drip = setInterval(() => socket.write('y'), 50);
+  t.teardown(() => clearInterval(drip));
+  await closeOf(socket);
+  t.is((await ask(port, '/health/live')).status, 200);
+});
+
 test('closing ends open connections at once, and frees the port', async (t) => {
   const { server, port } = await serverFor(t);
   const socket = await socketTo(t, port);

@@ -1,7 +1,8 @@
 // A `ferrule` command as a user types it: the built command line in a process of its own, in a folder of its own, waited for
 // until it ends. For commands that do end; a gateway that runs is `gateway-process.ts`.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -49,4 +50,15 @@ export function ferrule(
       resolve({ code: child.exitCode ?? undefined, out, err, errLines: err.split('\n').filter(Boolean) });
     });
   });
+}
+
+/** The same with a stdout whose reader has gone. */
+export async function ferruleUnread(cwd: string, args: readonly string[]): Promise<Pick<CommandEnd, 'code' | 'err'>> {
+  const env = { ...process.env, NODE_V8_COVERAGE: '' };
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env, timeout: WITHIN_MS });
+  child.stdout.destroy();
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (err += text));
+  await once(child, 'close');
+  return { code: child.exitCode ?? undefined, err };
 }
