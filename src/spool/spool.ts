@@ -110,11 +110,12 @@ export class Spool {
     return this.#isDiskNext ? !this.#disk.hasRoom : !this.#memory.fits(BLOCK_BYTES);
   }
 
-  /** False where `whenFull` is `reject` and an append of so many bytes may have to drop. */
+  /** False where `whenFull` is `reject` and an append of so many bytes may have to drop, or it is just being found out. */
   hasRoomFor(bytes: number): boolean {
     const { whenFull, maxBytes } = this.#options;
     if (whenFull !== 'reject' || this.#status === 'closed') return true;
-    if (this.#status === 'new') return bytes <= maxBytes / 2; // how much there is will be known once it is open
+    // How much there is will be known once it is open.
+    if (this.#status === 'new') return this.#opening === undefined && bytes <= maxBytes / 2;
     return this.#isDiskNext ? this.#disk.fits(bytes) : this.#memory.fits(bytes);
   }
 

@@ -13,14 +13,13 @@ import type { Clock } from '../core/clock.js';
 import type { MessageQueue } from '../core/queue.js';
 import type { Thread } from '../core/thread.js';
 import { endOfTurn, TurnEnd } from '../core/turn-end.js';
-import { WaitList } from '../core/wait-list.js';
 import { countOf } from '../device/message.js';
 import type { Spool } from '../spool/spool.js';
 import { AckRest } from './ack-rest.js';
 import { AckTimer } from './ack-timer.js';
 import type { DropLog } from './drop-log.js';
 import { Intake } from './intake.js';
-import type { ReplayOrder } from './lanes.js';
+import { IntakeRoom } from './intake-room.js';
 import { LastWait } from './last-wait.js';
 import { NarrowWindow } from './narrow-window.js';
 import { Outbox } from './outbox.js';
@@ -28,15 +27,16 @@ import type { OutboxEntry } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { Replay } from './replay.js';
 import type { RetainedStates } from './retained-states.js';
+import { SendOrder } from './send-order.js';
 import type { Session } from './session.js';
 import { Spill } from './spill.js';
-import { orderFor, type SpoolSettings } from './spool-settings.js';
+import type { SpoolSettings } from './spool-settings.js';
 import { WriteAhead } from './write-ahead.js';
 
-/** What the outbox may hold of live readings: enough to keep the wire busy, short enough to stay fair. */
-const LIVE_BYTES = 512 * 1024;
 /** Less than this waits for the end of the turn: a write costs as much as 50 lines, and serial lines come in one at a time. */
 const SMALL_BYTES = 32 * 1024;
+/** The broker may be back within this, before anything has to be written; then nothing is overtaken. Devices can wait so long. */
+const BRIEF_MS = 1000;
 
 export interface DeliveryOptions {
   readonly clock: Clock;
@@ -59,23 +59,18 @@ export class Delivery {
   readonly #outbox: Outbox;
   readonly #replay: Replay | undefined;
   readonly #spill: Spill | undefined;
+  /** Without a spool there is nothing to choose from. */
+  readonly #order: SendOrder | undefined;
   readonly #writeAhead: WriteAhead | undefined;
   readonly #intake: Intake;
   #session: Session | undefined;
-  /** The thread, while there is no room. */
-  readonly #waiting = new WaitList<'room' | 'aborted'>();
+  readonly #room: IntakeRoom;
   #resent = 0;
   #dropsTold = 0;
   readonly #lastWait: LastWait;
   readonly #narrow: NarrowWindow;
   readonly #turnEnd = new TurnEnd(() => this.pump());
   #isEnding = false;
-  /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */
-  #isHurried = false;
-  /** It has been looked what the spool has from before. */
-  #isSpoolKnown = false;
-  /** Of this session. */
-  #order: ReplayOrder = 'live-first';
   /** Monotonic ms; meaningful without a session. */
   #awaySince: number;
 
@@ -85,17 +80,26 @@ export class Delivery {
     this.ackTimer = new AckTimer(clock);
     this.#outbox = new Outbox();
     this.#awaySince = clock.now();
-    this.#lastWait = new LastWait(clock, (signal) => this.whenIdle(signal));
+    this.#lastWait = new LastWait(clock, spool !== undefined, (signal) => this.whenIdle(signal));
     this.#narrow = new NarrowWindow(clock, options.onNarrow);
+    this.#room = new IntakeRoom({
+      clock,
+      outbox: this.#outbox,
+      spool,
+      isWrittenFirst: settings.mode === 'always',
+      isOnline: () => this.#session !== undefined,
+    });
     if (spool !== undefined) {
       const shared = { spool, outbox: this.#outbox, outgoing, clock };
       this.#replay = new Replay({ ...shared, rate: settings.replay_rate, onFed: () => this.pump() });
       this.#spill = new Spill({
         ...shared,
         intervalMs: settings.write_interval,
-        isWanted: () => this.#session === undefined || this.#isLiveHeld,
+        isWanted: () => this.#session === undefined || this.#order?.isSpillWanted === true,
         onProgress: () => this.pump(),
       });
+      const sources = { replay: this.#replay, spill: this.#spill };
+      this.#order = new SendOrder({ ...shared, ...sources, settings, onFreed: () => this.pump() });
       const isOpen = (): boolean => this.#session !== undefined && !this.#isLiveHeld;
       if (settings.mode === 'always') this.#writeAhead = new WriteAhead({ ...shared, isOpen });
     }
@@ -104,7 +108,7 @@ export class Delivery {
       outbox: this.#outbox,
       writeAhead: this.#writeAhead,
       drops,
-      hasRoom: () => this.#hasRoom(),
+      room: this.#room,
       isKept: () => this.#session !== undefined || spool !== undefined,
     });
   }
@@ -146,7 +150,7 @@ export class Delivery {
       if (inbox.weight < SMALL_BYTES) await endOfTurn();
       thread.idle(); // waiting for a broker that takes nothing may last, and is no sign of a stuck thread
       // What is in the inbox at the end is not much, and the disk will take it: no more waiting then.
-      if (!this.#hasRoom()) await this.#room(thread.finishSignal);
+      if (!this.#room.isThere) await this.#waitForRoom(thread.finishSignal);
       if (thread.state === 'aborting') return;
       thread.busy('handing messages to the broker');
       const written = this.#intake.takeIn(thread.isStopping);
@@ -160,7 +164,7 @@ export class Delivery {
   /** An ending gateway has until then (monotonic ms); what is not at the broker by then is left to the disk. */
   finishBy(at: number): void {
     this.#lastWait.endBy(at, () => {
-      this.#isHurried = this.#options.spool !== undefined;
+      this.#room.hurry();
       this.pump();
     });
   }
@@ -169,7 +173,7 @@ export class Delivery {
   giveUp(): void {
     this.#spill?.cancel();
     this.#lastWait.calm();
-    this.#replay?.stop();
+    this.#order?.end();
     this.#intake.giveUp();
   }
 
@@ -201,14 +205,14 @@ export class Delivery {
     this.#narrow.opened(session.limits.receiveMaximum);
     this.#session = session;
     this.#options.states.allChanged();
-    this.#chooseOrder();
+    this.#order?.begin();
     this.pump();
   }
 
   /** The spool has been opened: only now is it known how much there is to be sent. */
   spoolOpened(): void {
-    this.#isSpoolKnown = true;
-    if (this.#session !== undefined) this.#chooseOrder();
+    this.#order?.spoolOpened();
+    if (this.#session !== undefined) this.#order?.begin();
     this.pump();
   }
 
@@ -243,24 +247,13 @@ export class Delivery {
     if (this.#session !== undefined) this.#send(this.#session);
     if (this.#session === undefined || this.#isLiveHeld) this.#spillSoon();
     this.#tellDrops();
-    if (this.#hasRoom()) this.#waiting.settleAll('room');
-  }
-
-  #chooseOrder(): void {
-    const { settings, spool } = this.#options;
-    this.#begin(orderFor(spool?.messages ?? 0, settings));
-  }
-
-  #begin(order: ReplayOrder): void {
-    this.#order = order;
-    this.#outbox.order = order;
-    if (!this.#isEnding) this.#replay?.start(order);
+    this.#room.look();
   }
 
   /** What is not acknowledged waits again, and what the spool has of it is the spool's again. */
   #giveBack(): void {
-    this.#replay?.stop();
-    this.#outbox.onLoss();
+    this.#order?.lost();
+    this.#outbox.onLoss({ keepsNews: this.#session !== undefined });
     this.#replay?.giveBack();
     this.#writeAhead?.giveBack();
     this.#outbox.forgetStored();
@@ -276,19 +269,16 @@ export class Delivery {
     if (this.#outbox.nextId !== nextId) this.ackTimer.sent(nextId);
   }
 
-  /** Live readings have to wait: others that came before them are on the disk, may be there, or are on their way there. */
   get #isLiveHeld(): boolean {
-    if (this.#order === 'live-first' || this.#options.spool === undefined) return false;
-    return !this.#isSpoolKnown || this.#spill?.writing.length !== 0 || this.#replay?.isPending === true;
+    return this.#order?.isLiveHeld === true;
   }
 
   /** Live readings have to wait: they gather until they are worth a write. Much of them is at once, but for a brief absence. */
   #spillSoon(): void {
-    const { mode, replay_order } = this.#options.settings;
-    if (this.#spill === undefined || mode === 'always' || this.#isEnding) return;
-    if (this.#hasRoom() || this.#isBrieflyAway) this.#spill.soon();
-    else if (this.#session !== undefined && replay_order === 'live-first') this.#begin('live-first');
-    else this.#spill.now();
+    if (this.#spill === undefined || this.#writeAhead !== undefined || this.#isEnding) return;
+    if (this.#room.isThere) this.#spill.soon();
+    else if (this.#briefMsLeft > 0) this.#spill.soon(this.#briefMsLeft);
+    else if (this.#session === undefined || !this.#order?.preferLive()) this.#spill.now();
   }
 
   /** As many of the states as the urgent lane takes. */
@@ -300,23 +290,18 @@ export class Delivery {
     });
   }
 
-  /** The broker may be back before anything has to be written; then nothing is overtaken by anything. Devices can wait so long. */
-  get #isBrieflyAway(): boolean {
+  /** Of the absence of the broker, while it is brief. */
+  get #briefMsLeft(): number {
     const { clock, settings } = this.#options;
-    return this.#session === undefined && clock.now() - this.#awaySince < settings.write_interval;
+    if (this.#session !== undefined) return 0;
+    return this.#awaySince + Math.min(BRIEF_MS, settings.write_interval) - clock.now();
   }
 
-  #hasRoom(): boolean {
-    if (this.#isHurried) return true;
-    if (this.#session === undefined && this.#options.spool === undefined) return true; // it is dropped
-    return this.#outbox.liveBytes < LIVE_BYTES;
-  }
-
-  async #room(signal: AbortSignal): Promise<void> {
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
     this.pump();
-    if (this.#hasRoom() || signal.aborted) return;
+    if (this.#room.isThere || signal.aborted) return;
     if (this.#session !== undefined) this.#narrow.waits(this.#outbox.unacknowledged);
-    await this.#waiting.wait(signal, 'aborted');
+    await this.#room.wait(signal);
   }
 
   /** The end: the broker gets what it takes in the time there is, the disk the rest. */
@@ -324,14 +309,11 @@ export class Delivery {
     this.#isEnding = true;
     this.#spill?.cancel();
     this.#lastWait.calm();
-    this.#replay?.stop(); // what is on the disk is safe there
+    this.#order?.end();
     thread.busy('waiting for the acknowledgements of the broker');
-    const { spool } = this.#options;
-    if (spool === undefined || this.#spill === undefined) {
-      await this.whenIdle(thread.abortSignal);
-      return;
-    }
     if (!this.#isLiveHeld) await this.#lastWait.run(this.#session !== undefined, thread.abortSignal);
+    const { spool } = this.#options;
+    if (spool === undefined || this.#spill === undefined) return;
     thread.busy('writing what is left to the disk');
     await this.#spill.settled();
     this.#giveBack(); // what is unacknowledged counts as not sent

@@ -7,8 +7,9 @@
 import type { MessageQueue } from '../core/queue.js';
 import { countOf } from '../device/message.js';
 import type { DropLog } from './drop-log.js';
+import type { IntakeRoom } from './intake-room.js';
 import type { Outbox } from './outbox.js';
-import type { OutboxEntry } from './outbox-entry.js';
+import { costOf, type OutboxEntry } from './outbox-entry.js';
 import type { WriteAhead } from './write-ahead.js';
 
 export interface IntakeOptions {
@@ -17,8 +18,7 @@ export interface IntakeOptions {
   /** Absent where nothing is written before it is sent. */
   readonly writeAhead: Pick<WriteAhead, 'take'> | undefined;
   readonly drops: Pick<DropLog, 'note'>;
-  /** The outbox may take more readings. */
-  readonly hasRoom: () => boolean;
+  readonly room: Pick<IntakeRoom, 'isThere' | 'isBeside'>;
   /** Readings are sent, or kept: there is a session, or a spool. */
   readonly isKept: () => boolean;
 }
@@ -51,7 +51,7 @@ export class Intake {
    */
   takeIn(isForced: boolean): Promise<void> | undefined {
     const { writeAhead } = this.#options;
-    if (writeAhead !== undefined) return this.#takeInWritten(writeAhead);
+    if (writeAhead !== undefined) return this.#takeInWritten(writeAhead, isForced);
     for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.take(entry);
     return undefined;
   }
@@ -66,16 +66,29 @@ export class Intake {
     this.#left = this.#options.inbox.drain();
   }
 
-  /** All of it, since the inbox holds less than the outbox may. */
-  async #takeInWritten(writeAhead: Pick<WriteAhead, 'take'>): Promise<void> {
-    this.#writing = this.#options.inbox.drain();
+  async #takeInWritten(writeAhead: Pick<WriteAhead, 'take'>, isForced: boolean): Promise<void> {
+    this.#writing = this.#takeForDisk(isForced);
     await writeAhead.take(this.#writing);
     this.#writing = [];
   }
 
+  /** All of it, since the inbox holds less than the outbox may; or what the disk has room for. */
+  #takeForDisk(isForced: boolean): OutboxEntry[] {
+    const { inbox, room } = this.#options;
+    if (isForced || room.isBeside(inbox.weight)) return inbox.drain();
+    const entries: OutboxEntry[] = [];
+    for (let bytes = 0; room.isBeside(bytes); ) {
+      const taken = inbox.poll();
+      if (!taken?.ok) break;
+      entries.push(taken.item);
+      bytes += costOf(taken.item);
+    }
+    return entries;
+  }
+
   #next(isForced: boolean): OutboxEntry | undefined {
-    const { inbox, hasRoom } = this.#options;
-    const taken = isForced || hasRoom() ? inbox.poll() : undefined;
+    const { inbox, room } = this.#options;
+    const taken = isForced || room.isThere ? inbox.poll() : undefined;
     return taken?.ok ? taken.item : undefined;
   }
 

@@ -56,7 +56,7 @@ export class Lanes {
   /** Puts an entry behind the others of its lane. False: it is urgent, and there is no room. */
   append(entry: OutboxEntry): boolean {
     const cost = costOf(entry);
-    if (entry.urgent && this.urgent.bytes > 0 && this.urgent.bytes + cost > this.#maxUrgentBytes) return false;
+    if (entry.urgent && this.urgent.bytes > 0 && this.urgent.bytes + cost > this.#mostBytes(entry.urgent)) return false;
     this.of(entry).append(itemOf(entry, cost));
     return true;
   }
@@ -89,6 +89,11 @@ export class Lanes {
         if (!isStored(item)) lane.append(item);
       }
     }
+  }
+
+  /** Up to which an urgent entry is taken: a watched line on a connection that hangs must not push out answers to commands. */
+  #mostBytes(urgent: 'answer' | 'news'): number {
+    return urgent === 'news' ? this.#maxUrgentBytes / 2 : this.#maxUrgentBytes;
   }
 
   /** What was worth telling in the lost session only. */

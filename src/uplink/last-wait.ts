@@ -1,5 +1,5 @@
-// The last wait of an ending gateway that has a disk to leave things to: for the broker to acknowledge what it has been sent,
-// but only until a set time, and not long for a broker that is away.
+// The last wait of an ending gateway: for the broker to acknowledge what it has been sent, but only until a set time. Where there
+// is a disk to leave things to, not long for a broker that is away; without one, what is left in the end is named as lost.
 
 import type { Clock, Timer } from '../core/clock.js';
 
@@ -11,13 +11,15 @@ export class LastWait {
   #endsAt = Number.POSITIVE_INFINITY;
   #halfway: Timer | undefined;
   readonly #clock: Clock;
+  readonly #hasDisk: boolean;
   readonly #whenIdle: (signal: AbortSignal) => Promise<unknown>;
   readonly #timers: Timer[] = [];
   #giveUp: (() => void) | undefined;
 
   /** `whenIdle` resolves when everything is acknowledged, or `signal` aborts. */
-  constructor(clock: Clock, whenIdle: (signal: AbortSignal) => Promise<unknown>) {
+  constructor(clock: Clock, hasDisk: boolean, whenIdle: (signal: AbortSignal) => Promise<unknown>) {
     this.#clock = clock;
+    this.#hasDisk = hasDisk;
     this.#whenIdle = whenIdle;
   }
 
@@ -50,7 +52,7 @@ export class LastWait {
 
   /** The session is lost: what it has not acknowledged by now waits for another one. */
   brokerGone(): void {
-    if (this.#giveUp !== undefined) this.#giveUpIn(AWAY_GRACE_MS);
+    if (this.#giveUp !== undefined && this.#hasDisk) this.#giveUpIn(AWAY_GRACE_MS);
   }
 
   #giveUpIn(ms: number): void {

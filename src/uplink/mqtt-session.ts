@@ -3,11 +3,11 @@
 // that both share (session-stream.ts). Made by `open-session.ts`.
 
 import type { Duplex } from 'node:stream';
-import type { IConnackPacket, IDisconnectPacket, IPublishPacket, MqttClient } from 'mqtt';
+import type { IConnackPacket, IDisconnectPacket, MqttClient } from 'mqtt';
 import { messageOf } from '../core/errors.js';
 import { clientOptions } from './client-options.js';
 import { type Greeting, NO_GREETING, readGreeting } from './connack.js';
-import type { IncomingMessage } from './incoming-message.js';
+import { incomingMessage } from './incoming-packet.js';
 import type { ProtocolVersion } from './publish-packet.js';
 import { restrictPublishes } from './restricted-publish.js';
 import type {
@@ -29,6 +29,8 @@ const REST_MS = 1;
 const PUT_OFF_MS = 200;
 // Brokers limit the filters of one packet: AWS IoT to 8, others by packet size.
 const FILTERS_PER_PACKET = 8;
+/** So that hundreds of devices on a slow link take some round trips rather than hundreds; few enough to be answered in time. */
+const SUBSCRIBES_AT_ONCE = 16;
 const TAKEN_OVER = 0x8e;
 const FILTER_INVALID = 0x8f;
 const NO_WILDCARDS = 0xa2;
@@ -46,6 +48,8 @@ export class MqttSession implements Session {
   readonly #client: MqttClient;
   readonly #reasonCodes: Readonly<Record<number, string>>;
   readonly #closed: Promise<void>;
+  /** Those who wait for an answer of the broker: told when there will be none. */
+  readonly #unanswered = new Set<() => void>();
   #greeting: Greeting = NO_GREETING;
   #greetingWait: GreetingWait | undefined;
   #isGreeted = false;
@@ -105,7 +109,8 @@ export class MqttSession implements Session {
     const restricted = restrictPublishes(packets, restrictions);
     this.#stream.writePackets(restricted.packets, (error) => {
       done();
-      if (!error) this.#acknowledge(restricted.ids);
+      // Not at once: this may be called from within the write, when it has not been noted yet what was written.
+      if (!error) queueMicrotask(() => this.#acknowledge(restricted.ids));
     });
   }
 
@@ -130,11 +135,12 @@ export class MqttSession implements Session {
   async subscribe(filters: readonly string[]): Promise<SubscribeResult> {
     const refused: RefusedFilter[] = [];
     const taken = this.#greeting.takesWildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter));
-    for (let i = 0; i < taken.length; i += FILTERS_PER_PACKET) {
-      const some = taken.slice(i, i + FILTERS_PER_PACKET);
-      const codes = await this.#answer<readonly number[]>((done) => this.#sendSubscribe(some, done));
-      if (codes === 'lost') return 'lost';
-      refused.push(...this.#refusedOf(some, codes));
+    for (const packets of chunksOf(chunksOf(taken, FILTERS_PER_PACKET), SUBSCRIBES_AT_ONCE)) {
+      const answers = await Promise.all(packets.map((some) => this.#subscribeTo(some)));
+      for (const answer of answers) {
+        if (answer === 'lost') return 'lost';
+        refused.push(...answer);
+      }
     }
     const impossible = filters.filter((filter) => !taken.includes(filter));
     refused.push(...this.#refusedOf(impossible, new Array(impossible.length).fill(NO_WILDCARDS)));
@@ -142,8 +148,7 @@ export class MqttSession implements Session {
   }
 
   async unsubscribe(filters: readonly string[]): Promise<'done' | 'lost'> {
-    for (let i = 0; i < filters.length; i += FILTERS_PER_PACKET) {
-      const some = filters.slice(i, i + FILTERS_PER_PACKET);
+    for (const some of chunksOf(filters, FILTERS_PER_PACKET)) {
       const answer = await this.#answer<true>((done) => this.#sendUnsubscribe(some, done));
       if (answer === 'lost') return 'lost';
     }
@@ -179,7 +184,7 @@ export class MqttSession implements Session {
     client.on('disconnect', (packet) => this.#onDisconnect(packet));
     // Stays to the end: an `error` event without a listener would end the process.
     client.on('error', (error) => this.#fail(error));
-    client.on('message', (topic, payload, packet) => this.#hooks.onMessage(incoming(topic, payload, packet)));
+    client.on('message', (topic, payload, packet) => this.#hooks.onMessage(incomingMessage(topic, payload, packet)));
   }
 
   #onConnect(packet: IConnackPacket): void {
@@ -238,6 +243,7 @@ export class MqttSession implements Session {
 
   #onClose(): void {
     this.isLost = true;
+    for (const tellLost of [...this.#unanswered]) tellLost();
     const loss = this.#loss ?? { trouble: 'closed-silently', detail: this.#closedWithoutReason() };
     if (this.#isGreeted) this.#hooks.onLost(loss);
     else this.#greetingWait?.reject(this.#refusal ?? this.#closedEarly());
@@ -263,6 +269,11 @@ export class MqttSession implements Session {
     if (this.isLost || this.#loss !== undefined) return;
     for (const id of ids) this.#hooks.onAck(id, 0);
     if (ids.length > 0) this.#hooks.onAcksRead();
+  }
+
+  async #subscribeTo(filters: string[]): Promise<SubscribeResult> {
+    const codes = await this.#answer<readonly number[]>((done) => this.#sendSubscribe(filters, done));
+    return codes === 'lost' ? 'lost' : this.#refusedOf(filters, codes);
   }
 
   #sendSubscribe(filters: string[], done: (codes: readonly number[]) => void): void {
@@ -300,14 +311,20 @@ export class MqttSession implements Session {
       });
       const settle = (answer: Answer | 'lost'): void => {
         timer.cancel();
-        this.#stream.off('close', onClose);
+        this.#unanswered.delete(onClose);
         resolve(answer);
       };
       const onClose = (): void => settle('lost');
-      this.#stream.once('close', onClose);
+      this.#unanswered.add(onClose);
       ask(settle);
     });
   }
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  const chunks: T[][] = [];
+  for (let from = 0; from < items.length; from += size) chunks.push(items.slice(from, from + size));
+  return chunks;
 }
 
 function lossFrom(error: Error & { code?: unknown }): SessionLoss {
@@ -316,18 +333,4 @@ function lossFrom(error: Error & { code?: unknown }): SessionLoss {
     return { trouble: 'keepalive', detail: 'the broker did not answer a ping in time' };
   if (typeof error.code === 'string') return { trouble: 'connection-lost', detail: `the connection broke: ${words}` };
   return { trouble: 'protocol-error', detail: `the broker broke the protocol: ${words}` };
-}
-
-function incoming(topic: string, payload: Buffer, packet: IPublishPacket): IncomingMessage {
-  const { responseTopic, correlationData, messageExpiryInterval } = packet.properties ?? {};
-  return {
-    topic,
-    payload,
-    retain: packet.retain,
-    qos: packet.qos,
-    dup: packet.dup,
-    ...(responseTopic === undefined ? {} : { responseTopic }),
-    ...(correlationData === undefined ? {} : { correlation: correlationData }),
-    ...(messageExpiryInterval === undefined ? {} : { expirySeconds: messageExpiryInterval }),
-  };
 }

@@ -13,7 +13,8 @@ export interface OutboxEntry {
   readonly batch: ReadingBatch;
   /**
    * Leaves before everything that is not urgent. `news` is worth telling in this session only: with its loss it is
-   * forgotten and not counted, since its owner says with the next one what is true then.
+   * forgotten and not counted, since its owner says with the next one what is true then. Nor is it counted where too much
+   * of it waits: the messages of a recording are numbered, so that it notes what it misses.
    */
   readonly urgent?: 'answer' | 'news' | undefined;
   /** What the spool needs to keep it; absent for what is not worth keeping. */

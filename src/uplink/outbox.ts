@@ -31,7 +31,7 @@ import { Window } from './window.js';
 /** What becomes of something urgent when its lane is full. `reject` leaves it with the caller. */
 export type WhenFull = 'reject' | 'drop';
 
-/** What `add` did. `full`: the entry is still the caller's. `dropped`: it was discarded, and counted. */
+/** What `add` did. `full`: the entry is still the caller's. `dropped`: it was discarded, and counted unless it is news. */
 export type AddResult = 'queued' | 'full' | 'dropped';
 
 /** Takes packed PUBLISH packets to the broker: an open session. */
@@ -67,6 +67,8 @@ export class Outbox {
   readonly #idleWaiters = new Set<() => void>();
   #headers = new WeakMap<PublishRoute, PublishHeader>();
   #headersVersion: ProtocolVersion | undefined;
+  /** Not from the loss of a session to the next: nobody would hear them while they are news. */
+  #takesNews = true;
 
   constructor({ maxUrgentBytes = MAX_URGENT, maxBuffered = MAX_BUFFERED }: OutboxOptions = {}) {
     this.#lanes = new Lanes(maxUrgentBytes);
@@ -109,9 +111,10 @@ export class Outbox {
 
   /** Takes on an entry, or says why not: only what is urgent is ever refused or dropped. */
   add(entry: OutboxEntry, whenFull: WhenFull = 'drop'): AddResult {
+    if (entry.urgent === 'news' && !this.#takesNews) return 'dropped';
     if (this.#lanes.append(entry)) return 'queued';
     if (whenFull === 'reject') return 'full';
-    this.#drops.count(entry.device, 'full', countOf(entry.batch));
+    if (entry.urgent !== 'news') this.#drops.count(entry.device, 'full', countOf(entry.batch));
     return 'dropped';
   }
 
@@ -138,6 +141,7 @@ export class Outbox {
   /** Takes on the limits of a new connection. Before the first `pump` on it. */
   connected(receiveMaximum: number): void {
     this.#window.limitTo(receiveMaximum);
+    this.#takesNews = true;
   }
 
   /**
@@ -173,8 +177,11 @@ export class Outbox {
     return isRefused ? 'refused' : 'acked';
   }
 
-  /** The connection is lost: what is unacknowledged goes back to the front of its lane, in order. News are gone. */
-  onLoss(): void {
+  /**
+   * The connection is lost: what is unacknowledged goes back to the front of its lane, in order. News are gone, unless they can
+   * still be told (`keepsNews`): it is not lost, but its acknowledgements are not waited for any more.
+   */
+  onLoss({ keepsNews = false }: { readonly keepsNews?: boolean } = {}): void {
     const open = new Map<Item, number[]>();
     this.#window.each((item, index) => {
       const indexes = open.get(item);
@@ -188,7 +195,8 @@ export class Outbox {
       item.unacknowledged = 0;
       this.#lanes.of(item).putBack(item);
     }
-    this.#lanes.forgetNews();
+    this.#takesNews = keepsNews;
+    if (!keepsNews) this.#lanes.forgetNews();
     this.#tellIdle();
   }
 

@@ -29,6 +29,9 @@ const HISTORICAL = ['historical', 'true'] as const;
 /** Messages that wait for the broker; availability is a state, not a message. */
 export type QueuedMessage = Exclude<UpMessage, { kind: 'availability' }>;
 
+/** What the route of readings depends on. */
+type ReadingsRoute = Pick<ReadingsUp, 'device' | 'qos' | 'retain'>;
+
 export class Outgoing {
   readonly #topics: Topics;
   readonly #readings = new Map<string, PublishRoute>();
@@ -79,25 +82,35 @@ export class Outgoing {
     this.#readings.delete(device);
   }
 
-  /** The entry for something that the spool has and that is sent at once all the same. */
+  /**
+   * The entry for something that the spool has and that is sent at once all the same. Its device may have gone while it was written:
+   * then no route is kept for it, since nobody would forget that again.
+   */
   live(record: SpoolRecord): OutboxEntry {
-    const { what, device, qos, retain, batch } = record;
-    if (what === 'readings') return this.#readingsEntry(record);
+    const { what, device, qos, retain, at, batch } = record;
+    if (what === 'readings')
+      return { device, route: this.#keptRoute(record) ?? this.#routeOf(record), batch, keep: { what, at } };
     return { device, route: { topic: this.#topics.deadLetter(device), qos, retain }, batch };
   }
 
-  #readingsEntry(message: Pick<ReadingsUp, 'device' | 'qos' | 'retain' | 'batch' | 'at'>): OutboxEntry {
+  #readingsEntry(message: ReadingsUp): OutboxEntry {
     const { device, batch, at } = message;
-    return { device, route: this.#readingsRoute(message), batch, keep: { what: 'readings', at } };
-  }
-
-  #readingsRoute({ device, qos, retain }: Pick<ReadingsUp, 'device' | 'qos' | 'retain'>): PublishRoute {
-    let route = this.#readings.get(device);
-    if (route === undefined || route.qos !== qos || route.retain !== retain) {
-      route = { topic: this.#topics.readings(device), qos, retain };
+    let route = this.#keptRoute(message);
+    if (route === undefined) {
+      route = this.#routeOf(message);
       this.#readings.set(device, route);
     }
-    return route;
+    return { device, route, batch, keep: { what: 'readings', at } };
+  }
+
+  /** The one that was made for the device before, if it is still right. */
+  #keptRoute({ device, qos, retain }: ReadingsRoute): PublishRoute | undefined {
+    const route = this.#readings.get(device);
+    return route?.qos === qos && route.retain === retain ? route : undefined;
+  }
+
+  #routeOf({ device, qos, retain }: ReadingsRoute): PublishRoute {
+    return { topic: this.#topics.readings(device), qos, retain };
   }
 
   #response({ device, status, transaction, error, data, replyTo }: ResponseUp): OutboxEntry {

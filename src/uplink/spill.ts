@@ -21,6 +21,8 @@ export interface SpillOptions {
 export class Spill {
   readonly #options: SpillOptions;
   #timer: Timer | undefined;
+  /** When the timer is due, monotonic ms. */
+  #dueAt = 0;
   #writing: readonly OutboxEntry[] = [];
   #written: Promise<void> = Promise.resolve();
 
@@ -33,15 +35,15 @@ export class Spill {
     return this.#writing;
   }
 
-  /** Writes after the interval, if there is something and nobody waits yet. */
-  soon(): void {
-    const { clock, outbox, intervalMs, isWanted, onProgress } = this.#options;
-    if (this.#timer !== undefined || outbox.liveBytes === 0) return;
-    this.#timer = clock.after(intervalMs, () => {
-      this.#timer = undefined;
-      if (isWanted()) this.now();
-      onProgress();
-    });
+  /** Writes after the interval, or sooner, if there is something and nobody waits yet. */
+  soon(withinMs = this.#options.intervalMs): void {
+    const { clock, outbox } = this.#options;
+    if (outbox.liveBytes === 0) return;
+    const dueAt = clock.now() + withinMs;
+    if (this.#timer !== undefined && this.#dueAt <= dueAt) return;
+    this.#timer?.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = clock.after(withinMs, () => this.#due());
   }
 
   /** Writes what there is; a spool that refuses leaves it where it is. */
@@ -67,6 +69,13 @@ export class Spill {
   async rest(): Promise<void> {
     const entries = this.#options.outbox.takeLive();
     if (entries.length > 0) await this.#write(entries);
+  }
+
+  #due(): void {
+    const { isWanted, onProgress } = this.#options;
+    this.#timer = undefined;
+    if (isWanted()) this.now();
+    onProgress();
   }
 
   async #write(entries: readonly OutboxEntry[]): Promise<void> {

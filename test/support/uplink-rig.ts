@@ -93,6 +93,18 @@ export class UplinkRig {
     return this.uplink.relay.offer(readings(device, texts));
   }
 
+  /** Numbered readings of 1 KiB, one to a batch, until `count` are taken or the uplink is full; gives how many were taken. */
+  async feed(device: string, from: number, count: number): Promise<number> {
+    for (let n = 0; n < count; n += 1) {
+      const text = `${from + n}`.padEnd(1024);
+      if (this.read(device, text) === 'taken') continue;
+      await this.clock.settle(); // the send thread may only have had no turn yet
+      if (this.read(device, text) === 'full') return n;
+    }
+    await this.clock.settle();
+    return count;
+  }
+
   /** Lets the newest session go, and those after it meet `next`. */
   async lose(next: Meets = 'away'): Promise<void> {
     this.broker = next;

@@ -8,18 +8,6 @@ import { UplinkRig } from '../support/uplink-rig.js';
 
 const KIB = 1024;
 
-/** Numbered readings of 1 KiB, one to a batch, until `count` are taken or the uplink is full; gives how many were taken. */
-async function feed(rig: UplinkRig, device: string, from: number, count: number): Promise<number> {
-  for (let n = 0; n < count; n += 1) {
-    if (rig.read(device, `${from + n}`.padEnd(KIB)) === 'full') {
-      await rig.clock.settle(); // the send thread may only have had no turn yet
-      if (rig.read(device, `${from + n}`.padEnd(KIB)) === 'full') return n;
-    }
-  }
-  await rig.clock.settle();
-  return count;
-}
-
 function numbers(rig: UplinkRig, device: string): number[] {
   return rig.session.on(`base/${device}`).map(Number);
 }
@@ -52,10 +40,10 @@ test('while the broker is away readings gather in memory for write_interval, the
 
 test('a flood in a brief absence has to wait, and never touches the disk', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first' } });
-  const taken = await feed(rig, 'scale', 0, 5000);
+  const taken = await rig.feed('scale', 0, 5000);
   t.true(taken > 500 && taken < 1000, `${taken}`);
   await rig.comeBack();
-  await feed(rig, 'scale', taken, 5000);
+  await rig.feed('scale', taken, 5000);
   t.deepEqual(numbers(rig, 'scale'), upTo(taken + 5000));
   t.is(rig.store.nextSeq, 1);
 });
@@ -63,7 +51,7 @@ test('a flood in a brief absence has to wait, and never touches the disk', async
 test('a flood while the broker is away for longer is written at once, and memory stays flat', async (t) => {
   const rig = await UplinkRig.start(t, 'away');
   await writeInterval(rig);
-  t.is(await feed(rig, 'scale', 0, 5000), 5000, 'nobody has to wait');
+  t.is(await rig.feed('scale', 0, 5000), 5000, 'nobody has to wait');
   t.true(rig.store.totals.messages > 4000);
   t.true(Number(rig.uplink.group.view().counters.queuedBytes) < 600 * KIB);
   await rig.comeBack();
@@ -84,7 +72,7 @@ test('a session lost for less than write_interval never touches the disk', async
 test('what does not fit the spool is counted per device, told once, and shown', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { maxBytes: 256 * KIB } });
   await writeInterval(rig);
-  await feed(rig, 'scale', 0, 1000);
+  await rig.feed('scale', 0, 1000);
   await writeInterval(rig);
   t.is(rig.log.matching('messages are being dropped').length, 1);
   const messages = Number(rig.uplink.group.view().counters.spoolMessages);
@@ -101,23 +89,23 @@ test('what does not fit the spool is counted per device, told once, and shown', 
 
 test('with when_full: reject the devices wait when the spool is full, and go on when the broker is back', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { maxBytes: 256 * KIB, whenFull: 'reject' } });
-  const taken = await feed(rig, 'scale', 0, 5000);
+  const taken = await rig.feed('scale', 0, 5000);
   t.true(taken < 1500, `${taken}`);
   await rig.clock.advance(5000);
   t.is(rig.uplink.dropped('scale'), 0);
   await rig.comeBack();
   await rig.clock.advance(1000);
-  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  t.is(await rig.feed('scale', taken, 1000), 1000);
   await rig.clock.advance(1000);
   t.deepEqual(numbers(rig, 'scale'), upTo(taken + 1000));
 });
 
 test('live-first: with a long absence new readings do not wait for kept ones, and each stream is in order', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 100 } });
-  await feed(rig, 'scale', 0, 500);
+  await rig.feed('scale', 0, 500);
   await writeInterval(rig);
   await rig.comeBack();
-  await feed(rig, 'scale', 500, 10);
+  await rig.feed('scale', 500, 10);
   t.deepEqual(numbers(rig, 'scale'), upTo(10, 500));
   await rig.clock.advance(6000);
   const isHistorical = rig.session.published
@@ -131,20 +119,20 @@ test('live-first: with a long absence new readings do not wait for kept ones, an
 
 test('live-first: a backlog that is sent within two seconds goes first, so that a short absence mixes nothing up', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 250 } });
-  await feed(rig, 'scale', 0, 500);
+  await rig.feed('scale', 0, 500);
   await writeInterval(rig);
   await rig.comeBack();
-  await feed(rig, 'scale', 500, 100);
+  await rig.feed('scale', 500, 100);
   await rig.clock.advance(100);
   t.deepEqual(numbers(rig, 'scale'), upTo(600));
 });
 
 test('live-first: where the broker takes a small backlog slowly, live readings go ahead before devices have to wait', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { replay_order: 'live-first', replay_rate: 250 } });
-  await feed(rig, 'scale', 0, 500);
+  await rig.feed('scale', 0, 500);
   await writeInterval(rig);
   await rig.comeBack({ holdsAcks: true, receiveMaximum: 10 });
-  const taken = await feed(rig, 'scale', 500, 5000);
+  const taken = await rig.feed('scale', 500, 5000);
   t.true(taken < 1500, 'the broker is too slow for the devices too');
   rig.session.ack(10);
   t.true(numbers(rig, 'scale').includes(500));
@@ -152,10 +140,10 @@ test('live-first: where the broker takes a small backlog slowly, live readings g
 
 test('in-order: new readings wait for kept ones, on the disk if it takes long', async (t) => {
   const rig = await UplinkRig.start(t, 'away');
-  await feed(rig, 'scale', 0, 500);
+  await rig.feed('scale', 0, 500);
   await writeInterval(rig);
   await rig.comeBack({ holdsAcks: true, receiveMaximum: 10 });
-  await feed(rig, 'scale', 500, 2000);
+  await rig.feed('scale', 500, 2000);
   await writeInterval(rig);
   const first = numbers(rig, 'scale');
   t.true(first.length > 5 && first.length <= 10, 'states are on their way too');
@@ -170,7 +158,7 @@ test('in-order: new readings wait for kept ones, on the disk if it takes long', 
 
 test('always: nothing is sent that has not been written before, and what has arrived is not kept', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'always' } });
-  await feed(rig, 'scale', 0, 100);
+  await rig.feed('scale', 0, 100);
   t.deepEqual(numbers(rig, 'scale'), upTo(100));
   t.is(rig.store.totals.messages, 100);
   rig.session.ackAll();
@@ -181,9 +169,9 @@ test('always: nothing is sent that has not been written before, and what has arr
 
 test('always: while the broker is away everything is written at once and replayed in order', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'always' } });
-  await feed(rig, 'scale', 0, 10);
+  await rig.feed('scale', 0, 10);
   await rig.lose();
-  await feed(rig, 'scale', 10, 100);
+  await rig.feed('scale', 10, 100);
   t.is(rig.store.totals.messages, 110);
   await rig.comeBack();
   await rig.clock.advance(1000);
@@ -225,7 +213,7 @@ test('with a slow broker the devices are told to wait, and told when there is ro
   const rig = await UplinkRig.start(t);
   rig.session.behaviour.holdsAcks = true;
   rig.session.behaviour.isStalled = true;
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   t.true(taken > 600 && taken < 1200, `${taken} KiB taken`);
   let hasRoom = false;
   void rig.uplink.relay.room().then(() => (hasRoom = true));
@@ -236,7 +224,7 @@ test('with a slow broker the devices are told to wait, and told when there is ro
   rig.session.drain();
   await rig.clock.settle();
   t.true(hasRoom);
-  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  t.is(await rig.feed('scale', taken, 1000), 1000);
   t.deepEqual(numbers(rig, 'scale'), upTo(taken + 1000));
   t.is(rig.uplink.group.view().counters.dropped, 0);
   isSettled(t, rig);
@@ -245,11 +233,11 @@ test('with a slow broker the devices are told to wait, and told when there is ro
 test('who waits for a slow broker goes on when that broker has been lost for write_interval', async (t) => {
   const rig = await UplinkRig.start(t);
   rig.session.behaviour.holdsAcks = true;
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   t.true(taken < 10_000);
   await rig.lose();
   await writeInterval(rig);
-  t.is(await feed(rig, 'scale', taken, 100), 100);
+  t.is(await rig.feed('scale', taken, 100), 100);
   await rig.comeBack();
   await rig.clock.advance(1000);
   t.deepEqual(numbers(rig, 'scale'), upTo(taken + 100));
@@ -277,9 +265,9 @@ test('what a lost session had not acknowledged is sent first with the next one, 
 test('after the broker has come back, a backlog does not hold up the devices', async (t) => {
   const rig = await UplinkRig.start(t, 'away');
   await writeInterval(rig);
-  await feed(rig, 'scale', 0, 3000);
+  await rig.feed('scale', 0, 3000);
   await rig.comeBack({ isStalled: true, holdsAcks: true });
-  t.is(await feed(rig, 'scale', 3000, 1000), 1000);
+  t.is(await rig.feed('scale', 3000, 1000), 1000);
   rig.session.behaviour.isStalled = false;
   rig.session.behaviour.holdsAcks = false;
   rig.session.drain();
@@ -292,7 +280,7 @@ test('after the broker has come back, a backlog does not hold up the devices', a
 test('birth messages and answers do not wait behind the backlog', async (t) => {
   const rig = await UplinkRig.start(t, 'away');
   rig.uplink.relay.offer({ kind: 'availability', device: 'scale', state: 'online' });
-  await feed(rig, 'scale', 0, 800);
+  await rig.feed('scale', 0, 800);
   await rig.comeBack({ receiveMaximum: 10, holdsAcks: true });
   t.deepEqual(
     rig.session.published.slice(0, 3).map(({ topic }) => topic),
@@ -316,7 +304,7 @@ test('messages that the broker refuses are counted to their device and told', as
 
 test('a shutdown with a broker that acknowledges nothing leaves everything on the disk, and says how much', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   rig.uplink.finishBy(rig.clock.now() + 6000, 1000);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(8000);
@@ -343,12 +331,12 @@ test('a shutdown that leaves nothing opens no spool', async (t) => {
 
 test('a shutdown with a broker that is slow does not keep devices waiting: they get rid of what they have in time', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   rig.uplink.finishBy(rig.clock.now() + 6000, 1000);
   await rig.clock.advance(2900);
-  t.is(await feed(rig, 'scale', taken, 100), 0, 'the broker may still take it');
+  t.is(await rig.feed('scale', taken, 100), 0, 'the broker may still take it');
   await rig.clock.advance(200);
-  t.is(await feed(rig, 'scale', taken, 1000), 1000);
+  t.is(await rig.feed('scale', taken, 1000), 1000);
   const report = rig.registry.shutdown(4900, 'test');
   await rig.clock.advance(4900);
   t.true((await report).clean);
@@ -387,7 +375,7 @@ test('in-order: readings that come before it is known what the spool has from be
 
 test('a shutdown while the broker is away does not wait for it long', async (t) => {
   const rig = await UplinkRig.start(t, 'away');
-  await feed(rig, 'scale', 0, 10);
+  await rig.feed('scale', 0, 10);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(1100);
   t.true((await report).clean);
@@ -398,9 +386,9 @@ test('a shutdown while the broker is away does not wait for it long', async (t) 
 test('a shutdown while neither broker nor disk takes anything names what is lost', async (t) => {
   const openStore = (): Promise<never> => Promise.reject(new StoreError('STORE_IO', 'no space left'));
   const rig = await UplinkRig.start(t, 'away', { spool: { openStore } });
-  await feed(rig, 'scale', 0, 10);
+  await rig.feed('scale', 0, 10);
   await writeInterval(rig);
-  await feed(rig, 'scale', 10, 5);
+  await rig.feed('scale', 10, 5);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(3000);
   t.true((await report).clean, 'no thread is stuck');
@@ -410,7 +398,7 @@ test('a shutdown while neither broker nor disk takes anything names what is lost
 
 test('with spool.mode: off a shutdown with a slow broker names also what the send thread has not taken in', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool: { mode: 'off' } });
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(8000);
   t.false((await report).clean);
@@ -419,7 +407,7 @@ test('with spool.mode: off a shutdown with a slow broker names also what the sen
 
 test('a shutdown delivers what is queued, however much the broker lets wait', async (t) => {
   const rig = await UplinkRig.start(t, { holdsAcks: true });
-  const taken = await feed(rig, 'scale', 0, 10_000);
+  const taken = await rig.feed('scale', 0, 10_000);
   const report = rig.registry.shutdown(8000, 'test');
   await rig.clock.advance(2000);
   rig.session.behaviour.holdsAcks = false;
@@ -449,7 +437,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 /** Does one step; gives how many readings have been taken by then. */
 async function run(rig: UplinkRig, action: Step, read: number): Promise<number> {
   const { isOnline } = rig.uplink;
-  if (action.kind === 'read') return read + (await feed(rig, 'scale', read, action.count));
+  if (action.kind === 'read') return read + (await rig.feed('scale', read, action.count));
   if (action.kind === 'lose' && isOnline) await rig.lose('away');
   else if (action.kind === 'come back' && !isOnline) await rig.comeBack({ holdsAcks: true });
   else if (action.kind === 'ack' && isOnline) rig.session.ack(action.count);

@@ -96,7 +96,8 @@ class Model {
     if (kept) this.keptEntries += 1;
     const result = this.outbox.add({ device, route, batch: textBatch(texts), ...urgent, ...kept }, whenFull);
     if (result !== 'full') this.next.set(device, from + count);
-    if (device === 'news' && result === 'queued') for (const text of texts) this.openNews.add(text);
+    if (device !== 'news' || result === 'full') return;
+    for (const text of texts) (result === 'queued' ? this.openNews : this.forgotten).add(text);
   }
 
   pump(): void {

@@ -251,6 +251,20 @@ test('what is urgent has a bound of its own: refused or dropped and counted beyo
   t.deepEqual([...outbox.takeDrops()], [['answer', { full: 1, 'too-large': 0, refused: 0 }]]);
 });
 
+test('news leave half of what urgent entries may take to the answers, and are not counted where they do not fit', (t) => {
+  const outbox = new Outbox({ maxUrgentBytes: 4 * cost(1) });
+  const writer = new FakeWriter();
+  const news = ['1', '2', '3'].map((text) => outbox.add(urgent('news', text)));
+  t.deepEqual(news, ['queued', 'queued', 'dropped']);
+  t.is(outbox.add(urgent('news', '3'), 'reject'), 'full', 'a state is said later');
+  t.is(outbox.add(urgent('answer', 'x')), 'queued');
+  t.is(outbox.add(urgent('answer', 'y')), 'queued');
+  outbox.pump(writer);
+  t.deepEqual(written(writer), ['1', '2', 'x', 'y']);
+  t.is(outbox.dropped, 0);
+  t.is(outbox.takeDrops().size, 0);
+});
+
 test('a single urgent entry larger than the bound is taken where nothing urgent waits', (t) => {
   const outbox = new Outbox({ maxUrgentBytes: 1000 });
   t.is(outbox.add(urgent('news', 'x'.repeat(5000)), 'reject'), 'queued');

@@ -28,6 +28,17 @@ test('the route of a device that is gone is forgotten', (t) => {
   t.not(readings('peer').route, route);
 });
 
+test('what was on its way to the disk when its device went keeps no route for that device, and shares the route of one that stays', (t) => {
+  const live = (device: string) =>
+    outgoing.live({ what: 'readings', device, qos: 1, retain: false, at: 0, batch: textBatch(['1']) });
+  const { route } = readings('late');
+  t.is(live('late').route, route);
+  outgoing.forget('late');
+  const late = live('late');
+  t.deepEqual(late.route, route);
+  t.not(live('late').route, late.route);
+});
+
 test('a response goes to the response topic of its device, or where the sender wants it, with the correlation data', (t) => {
   const response = { kind: 'response', device: 'scale', status: 'error', transaction: 't', error: 'why' } as const;
   const plain = outgoing.entry(response);

@@ -70,6 +70,7 @@ mosquittoTest(
     const rig = await openRig(sessionOptions(broker.port, { will }), outbox);
     t.regex(rig.session.notes.join('; '), /QoS 0 only.*no retained messages/);
     rig.session.writePackets(packedReading(300), () => {});
+    t.deepEqual(acked, [], 'not from within the call: whoever writes still has to note that it has');
     await eventually(() => acked.length === 1, 'the acknowledgement that we give ourselves');
     t.deepEqual(acked, ['300:0']);
     await eventually(() => watcher.messages.length === 1, 'the reading');

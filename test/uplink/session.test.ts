@@ -10,6 +10,7 @@ import { startEmbeddedBroker } from '../../src/uplink/embedded-broker.js';
 import { openSession } from '../../src/uplink/open-session.js';
 import type { SessionHooks, SessionOptions } from '../../src/uplink/session.js';
 import type { SessionError } from '../../src/uplink/session-error.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/mosquitto.js';
 import { mosquittoTest } from '../support/mosquitto-test.js';
 import { rawServerFor } from '../support/raw-server.js';
@@ -232,6 +233,30 @@ test('filters that the broker refuses are named, with its reason', async (t) => 
   const rig = await openRig(sessionOptions(port));
   t.deepEqual(await rig.session.subscribe(['a', 'b', 'c']), [{ filter: 'b', reason: 'Not authorized (code 135)' }]);
   t.deepEqual(await rig.session.subscribe(['d/#/e']), [{ filter: 'd/#/e', reason: 'Topic Filter invalid (code 143)' }]);
+  rig.session.destroy();
+});
+
+test('many filters take few round trips, and are not sent all at once', async (t) => {
+  const waiting: (() => void)[] = [];
+  const filters = Array.from({ length: 200 }, (_, index) => `dev/${index}/set`);
+  const port = await rawServerFor(t, (socket) => {
+    const parser = mqttPacket.parser({ protocolVersion: 5 });
+    const say = (packet: Packet): void => void socket.write(mqttPacket.generate(packet, { protocolVersion: 5 }));
+    parser.on('packet', (packet) => {
+      if (packet.cmd === 'connect') say({ cmd: 'connack', reasonCode: 0, sessionPresent: false });
+      if (packet.cmd !== 'subscribe') return;
+      const granted = packet.subscriptions.map(({ topic }) => (topic === 'dev/150/set' ? 135 : 1));
+      waiting.push(() => say({ cmd: 'suback', messageId: packet.messageId ?? 0, granted }));
+    });
+    socket.on('data', (bytes) => parser.parse(bytes));
+  });
+  const rig = await openRig(sessionOptions(port));
+  const subscribing = rig.session.subscribe(filters);
+  await eventually(() => waiting.length === 16, 'the first packets');
+  for (const answer of waiting.splice(0).reverse()) answer();
+  await eventually(() => waiting.length === 9, 'the others');
+  for (const answer of waiting.splice(0)) answer();
+  t.deepEqual(await subscribing, [{ filter: 'dev/150/set', reason: 'Not authorized (code 135)' }]);
   rig.session.destroy();
 });
 

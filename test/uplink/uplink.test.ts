@@ -137,6 +137,19 @@ test('tapped lines are told while there is a session, and not kept for the next'
   t.deepEqual(rig.session.on('base/scale/tap'), ['{"at":1,"direction":"in","hex":"6e6577","text":"new","dropped":0}']);
 });
 
+test('a tapped line that is on its way up when the session is lost is not kept for the next either', async (t) => {
+  for (const mode of ['offline', 'always', 'off'] as const) {
+    const rig = await UplinkRig.start(t, {}, { spool: { mode } });
+    const bytes = Buffer.from('stale');
+    rig.uplink.relay.offer({ kind: 'tap', device: 'scale', direction: 'in', bytes, at: 1, dropped: 0 });
+    await rig.lose();
+    await rig.comeBack();
+    await rig.clock.settle();
+    t.deepEqual(rig.session.on('base/scale/tap'), [], mode);
+    t.is(rig.uplink.dropped('scale'), 0);
+  }
+});
+
 test('commands reach the receive thread in order', async (t) => {
   const rig = await UplinkRig.start(t);
   for (const payload of ['1', '2', '3']) rig.session.receive('base/scale/set', payload);
