@@ -205,7 +205,9 @@ const deviceShape = {
         "driver's; inline for most",
     ),
   reconnect: reconnect('250ms', '30s').describe('How to come back to a lost link'),
-  on_shutdown: bytes({ min: 1, max: 4096 }).optional().describe('Bytes written to the device when the gateway ends'),
+  on_shutdown: bytes({ min: 1, max: 4096 })
+    .optional()
+    .describe('Bytes written to the device when the gateway ends, or a reload changes or removes the device'),
   on_uplink_lost: z
     .strictObject({
       after: duration({ min: 0, max: 30 * 86_400_000 })

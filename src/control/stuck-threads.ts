@@ -4,7 +4,7 @@
 
 import type { StuckThread, ThreadGroup } from '../core/thread-group.js';
 
-/** Longer than any open, write, subscription or decode is given: those end by themselves within a minute. */
+/** Longer than any open, subscription or decode is given: those end by themselves within a minute. A write is up to the device. */
 const LONGEST_WORK_MS = 120_000;
 
 /** What of a config says how long a thread may be busy. */

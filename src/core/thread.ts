@@ -165,6 +165,11 @@ export class Thread {
     this.#beatAt = this.#host.clock.now();
   }
 
+  /** What it is busy with is up to somebody else now, and bounded by itself: however long it takes, it is no sign of trouble. */
+  waiting(): void {
+    this.#beatAt = Number.POSITIVE_INFINITY;
+  }
+
   /** Notes that the thread waits for work; that may take for ever and is no sign of trouble. */
   idle(): void {
     this.#doing = '';
@@ -205,9 +210,9 @@ export class Thread {
     return this.#doing;
   }
 
-  /** ms since it last made progress; 0 while it waits for its inbox, and when it has ended. */
+  /** ms since it last made progress; 0 while it waits, and when it has ended. */
   get busyMs(): number {
-    return this.#doing === '' ? 0 : this.#host.clock.now() - this.#beatAt;
+    return this.#doing === '' ? 0 : Math.max(0, this.#host.clock.now() - this.#beatAt);
   }
 
   view(): ThreadView {

@@ -20,6 +20,8 @@ interface Waiting {
 export class AnswerReader {
   readonly #confirm: (frame: Buffer, command: DriverCommand) => unknown;
   #waiting: Waiting | undefined;
+  /** The sender of the one that waits has been told that there was no answer. */
+  #isLate = false;
 
   /** `confirm`: the driver's, which may answer anything and may throw. */
   constructor(confirm: (frame: Buffer, command: DriverCommand) => unknown) {
@@ -39,6 +41,11 @@ export class AnswerReader {
     });
   }
 
+  /** An answer would come too late for its sender: the frame with it is taken for a reading, and ends the wait all the same. */
+  takeAsReading(): void {
+    this.#isLate = this.isWaiting;
+  }
+
   /** Ends the wait, if there is one. */
   giveUp(reason: string): void {
     this.#settle({ ok: false, reason });
@@ -50,13 +57,16 @@ export class AnswerReader {
     const said = this.#confirm(frame, this.#waiting.command);
     if (said === undefined) return 'no-answer';
     const { answer, isReading } = answerOf(said);
+    const isLate = this.#isLate;
     this.#settle(answer);
+    if (isLate) return 'no-answer';
     return isReading ? 'answer-and-reading' : 'answer';
   }
 
   #settle(answer: CommandAnswer): void {
     this.#waiting?.resolve(answer);
     this.#waiting = undefined;
+    this.#isLate = false;
   }
 }
 

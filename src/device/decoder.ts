@@ -186,6 +186,11 @@ export class Decoder {
     this.#answers?.giveUp('nobody waits for the answer any more');
   }
 
+  /** An answer to the command that waits would come too late: it is a reading then, and `answer` resolves all the same. */
+  takeAnswerAsReading(): void {
+    this.#answers?.takeAsReading();
+  }
+
   #wrap(encoded: unknown): EncodedCommand {
     if (isRejected(encoded)) return { ok: false, reason: encoded.rejected };
     const payloads = Array.isArray(encoded) ? encoded : [encoded];

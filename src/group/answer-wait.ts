@@ -10,11 +10,18 @@ const CLOSED = 'sent, but the device was closed before it answered';
 export class AnswerWait {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  /** What is answered where the device has not. */
+  readonly noAnswer: CommandAnswer;
   #settle: ((answer: CommandAnswer) => void) | undefined;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    const limit = `commands.timeout: ${timeoutMs} ms`;
+    this.noAnswer = {
+      ok: false,
+      reason: `sent, but the device did not answer in time (${limit}); it may have acted all the same`,
+    };
   }
 
   /** Waits; one at a time. Never rejects. `stop`: the device closes. */
@@ -27,7 +34,7 @@ export class AnswerWait {
         resolve(said);
       };
       const onStop = (): void => settle({ ok: false, reason: CLOSED });
-      const onTimeout = (): void => settle({ ok: false, reason: this.#late });
+      const onTimeout = (): void => settle(this.noAnswer);
       const timer = this.#clock.after(this.#timeoutMs, onTimeout);
       this.#settle = settle;
       stop.addEventListener('abort', onStop, { once: true });
@@ -39,11 +46,6 @@ export class AnswerWait {
   /** The link is lost: ends the wait, if there is one. */
   onLost(): void {
     this.#settle?.(LINK_LOST);
-  }
-
-  get #late(): string {
-    const limit = `commands.timeout: ${this.#timeoutMs} ms`;
-    return `sent, but the device did not answer in time (${limit}); it may have acted all the same`;
   }
 }
 

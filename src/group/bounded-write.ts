@@ -9,6 +9,8 @@ const BASE_MS = 10_000;
 /** What each byte may take besides: 300 baud on a serial line, 10 kB/s elsewhere. ms */
 const SERIAL_MS_PER_BYTE = 40;
 const SOCKET_MS_PER_BYTE = 0.1;
+/** What no write may take, however long: the commands behind it wait for as long. ms */
+const MOST_MS = 600_000;
 /** What a write may still take once the thread is asked to finish, ms: the fail-safe bytes wait behind it. */
 const LAST_MS = 500;
 
@@ -37,5 +39,6 @@ export function writeBounded(link: Link, bytes: Buffer, clock: Clock, stop: Abor
 
 /** The longest that a write of that many bytes may take, ms. */
 export function limitMs(link: Pick<Link, 'canPause'>, bytes: number): number {
-  return BASE_MS + bytes * (link.canPause ? SOCKET_MS_PER_BYTE : SERIAL_MS_PER_BYTE);
+  const ownMs = bytes * (link.canPause ? SOCKET_MS_PER_BYTE : SERIAL_MS_PER_BYTE);
+  return Math.min(BASE_MS + ownMs, MOST_MS);
 }

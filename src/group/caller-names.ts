@@ -4,8 +4,10 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.js';
+import type { Log } from '../core/log.js';
 import { WaitList } from '../core/wait-list.js';
 import { type FirstFrameOptions, nameByFirstFrame } from './first-frame.js';
+import { isPowerOfTwo } from './power-of-two.js';
 
 /** Longest wait for the end of an old connection, ms: what it has read goes to the broker first. */
 const MAKE_WAY_MS = 10_000;
@@ -13,6 +15,7 @@ const GONE = 'it was gone before its older connection had ended';
 
 export interface CallerNamesOptions extends FirstFrameOptions {
   readonly clock: Clock;
+  readonly log: Log;
   /** The connection that has a name now; `end` lets go of it soon. */
   readonly holder: (name: string) => { readonly end: (reason: string) => void } | undefined;
   /** Takes in a connection, paused, under a name that is free; from then on it has a holder. */
@@ -24,6 +27,8 @@ export class CallerNames {
   readonly #waiting = new Set<Socket>();
   readonly #leaving = new WaitList<undefined>();
   #isClosed = false;
+  /** Times that somebody got the name of a connection that was there. */
+  #takeovers = 0;
 
   constructor(options: CallerNamesOptions) {
     this.#options = options;
@@ -57,6 +62,7 @@ export class CallerNames {
 
   async #admitWhenFree(socket: Socket, name: string): Promise<string | undefined> {
     const { clock, holder, admit } = this.#options;
+    if (holder(name) !== undefined && !this.#isClosed) this.#tellTakeover(name, socket.remoteAddress);
     const giveUp = new AbortController();
     const timer = clock.after(MAKE_WAY_MS, () => giveUp.abort());
     for (
@@ -72,5 +78,14 @@ export class CallerNames {
     if (holder(name) !== undefined) return `its older connection ${name} has not ended within ${MAKE_WAY_MS / 1000} s`;
     admit(socket, name);
     return undefined;
+  }
+
+  /** Two devices of one name throw each other out for ever, and each of them looks like one that calls again. */
+  #tellTakeover(name: string, from: string | undefined): void {
+    this.#takeovers += 1;
+    if (!isPowerOfTwo(this.#takeovers)) return;
+    const fields = { thread: 'manager', takeovers: this.#takeovers, peer: from };
+    const text = `${name} has called again, from ${from}, while its connection was there: that is closed`;
+    this.#options.log.warn(fields, `${text}; should it go on, do two devices call themselves that?`);
   }
 }

@@ -13,7 +13,7 @@ import { HeldCommands, MAX_HELD } from './held-commands.js';
 const LOST = 'not sent: the link was lost while the command waited';
 const CLOSED = 'not sent: the device is being closed';
 
-type Context = Pick<DeviceContext, 'address' | 'relay' | 'log' | 'clock' | 'settings' | 'flag' | 'down'>;
+type Context = Pick<DeviceContext, 'address' | 'relay' | 'log' | 'clock' | 'settings' | 'isReady' | 'down'>;
 
 export interface CommandIntakeOptions {
   /** How the device is and why, for those who are refused. */
@@ -36,13 +36,13 @@ export class CommandIntake {
 
   /** Takes a command. Refused ones are answered at once with the reason. */
   deliver(command: Command): Exclude<RouteResult, 'no-such-group'> {
-    const { flag, down } = this.#ctx;
-    const isBehindOthers = this.#held !== undefined && this.#held.length > 0; // the link is up, they are about to leave
-    if (!flag.isUp || isBehindOthers) return this.#deliverOffline(command);
+    const { isReady, down } = this.#ctx;
+    const isBehindOthers = this.#held !== undefined && this.#held.length > 0; // the device is there, they are about to leave
+    if (!isReady || isBehindOthers) return this.#deliverOffline(command);
     const isFull = down.length > 0 && down.weight + command.payload.length > MAX_COMMAND_BYTES;
     const result = isFull || down.length >= MAX_COMMANDS ? 'rejected' : down.put(command);
     if (result === 'closed') {
-      this.#refuse(command, 'the gateway is shutting down');
+      this.#refuse(command, CLOSED);
       return 'closed';
     }
     if (result === 'rejected') {
@@ -55,7 +55,7 @@ export class CommandIntake {
     return 'queued';
   }
 
-  /** The link is up: what was held goes into the lane, in order. */
+  /** The device is there: what was held goes into the lane, in order. */
   release(): void {
     for (const command of this.#held?.release() ?? []) {
       if (this.#ctx.down.put(command) !== 'queued') this.#refuse(command, CLOSED);
@@ -75,11 +75,14 @@ export class CommandIntake {
 
   #makeHeld(maxHoldMs: number): HeldCommands {
     const { clock } = this.#ctx;
-    const why = `not sent: the device did not come back in time (max_hold is ${maxHoldMs} ms)`;
+    const why = {
+      'max-hold': `not sent: the device did not come back in time (max_hold is ${maxHoldMs} ms)`,
+      own: 'not sent: its own time was over before the device came back',
+    };
     return new HeldCommands({
       clock,
       maxHoldMs,
-      onExpired: (command) => answer(this.#ctx, command, 'expired', why),
+      onExpired: (command, whose) => answer(this.#ctx, command, 'expired', why[whose]),
     });
   }
 

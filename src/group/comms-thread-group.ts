@@ -19,6 +19,7 @@ import { makeFramer } from '../device/make-framer.js';
 import type { Command, DownMessage, Relay, TapMode } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
 import { CommandIntake } from './command-intake.js';
+import type { CrashTally } from './crash-tally.js';
 import type { DecodeHost, DecodeSink } from './decode-host.js';
 import {
   DeviceContext,
@@ -58,6 +59,8 @@ export interface DeviceKind {
   /** Place in the topic tree, where it is not the id; such a group announces no availability of its own. */
   readonly address?: string;
   readonly intensity?: RestartIntensity;
+  /** Of a listener's connections. */
+  readonly crashes?: CrashTally;
   /** Of the broker; needed for `on_uplink_lost`. */
   readonly absence?: UplinkAbsence;
   /** For `commands.critical`; default: just runs the work. */
@@ -94,11 +97,7 @@ export class CommsThreadGroup implements ThreadGroupOptions, ManagerParts, Recei
     const { counters } = this;
     this.#kind = kind;
     this.opener = this.hasSession ? writesInTurn(opener) : opener;
-    this.#ctx = new DeviceContext({
-      ...{ id, address, clock, log, registry, relay, settings },
-      whileCritical,
-      counters,
-    });
+    this.#ctx = new DeviceContext({ id, address, clock, log, registry, relay, settings, whileCritical, counters });
     this.group = new ThreadGroup(this);
     this.receive = new ReceiveThread(this.#ctx, this);
     this.send = new SendThread(this.#ctx, this);
@@ -191,6 +190,10 @@ export class CommsThreadGroup implements ThreadGroupOptions, ManagerParts, Recei
     return this.#kind.intensity;
   }
 
+  get crashes(): CrashTally | undefined {
+    return this.#kind.crashes;
+  }
+
   restartThread(label: string): void {
     this.group.restart(label);
   }
@@ -258,6 +261,8 @@ export class CommsThreadGroup implements ThreadGroupOptions, ManagerParts, Recei
   }
 
   onClosed(): void {
+    this.counters.droppedBytes += this.receive.leftBytes;
+    this.send.giveUp(this.receive.giveUp());
     this.#tellTotals();
     this.#restarting?.cancel();
     void this.#ctx.decoder?.close?.(); // one that was made for the last commands

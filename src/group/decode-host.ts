@@ -41,8 +41,12 @@ export interface DecodeHost {
   readonly endsWithLink?: boolean;
   /** The command whose `answer` is awaited is given up (timeout, link lost): what still comes is no answer to the next. */
   cancelAnswer?(): void;
+  /** An answer to that command would come too late: it is a reading then, and `answer` resolves all the same. Absent: none is mixed up. */
+  takeAnswerAsReading?(): void;
   /** Throws or rejects with the crash if the driver crashes on it. */
   encodeCommand(command: DriverCommand): EncodedCommand | Promise<EncodedCommand>;
+  /** Why it decodes nothing any more, if it has crashed. An inline decoder has thrown that. */
+  readonly crash?: Error | undefined;
   /** Bytes pushed and not decoded yet. */
   readonly backlog?: number;
   /** Resolves when there is room for more bytes; until then the owner leaves them where they are. */

@@ -28,7 +28,7 @@ export type ReceiveItem =
   | { readonly kind: 'opened'; readonly lease: Lease<Link> }
   /** Nothing has come for as long as the decoder waits. */
   | { readonly kind: 'quiet'; readonly at: number }
-  /** No more bytes of this link. `isFresh`: those of the next one get a new framer and a new driver. */
+  /** No more bytes of this link, or a hole in them. `isFresh`: those of the next one get a new framer and a new driver. */
   | { readonly kind: 'ended'; readonly isFresh: boolean }
   /** The Worker of that decoder is gone. */
   | { readonly kind: 'crashed'; readonly host: DecodeHost; readonly error: unknown }
@@ -205,6 +205,8 @@ export class DeviceContext {
   tap: Tap | undefined = undefined;
   /** The link that has a write in it which does not end. */
   stuckOn: Lease<Link> | undefined = undefined;
+  /** The device has been begun with on this link: a session is open, of others the link is enough. */
+  hasBegun = false;
   /** True while the device is in state `silent`: the receive thread then reports the first bytes to the manager. */
   isSilent = false;
   /** True while the receive thread has paused the link: who is not listened to is not silent. */
@@ -227,6 +229,11 @@ export class DeviceContext {
     this.down = registry.allocate(DOWN);
     this.managing = registry.allocate(MANAGING);
     this.#registry = registry;
+  }
+
+  /** The device is there: it takes commands. The flag says that of its link only, and falls first. */
+  get isReady(): boolean {
+    return this.hasBegun && this.flag.isUp;
   }
 
   /** Its counters have news that somebody should see soon. */

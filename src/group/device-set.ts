@@ -127,7 +127,8 @@ export class DeviceSet {
     this.#members.delete(name);
     group.close(comesBack ? 'its config has changed' : 'it is no longer in the config');
     const report = await group.wait(STOP_MS);
-    if (!report.ended) log.error({ group: name, stuck: report.stuck }, `${name}: threads did not end in time`);
+    if (!report.ended)
+      log.error({ group: name, stuck: report.stuck, left: report.left }, `${name}: threads did not end in time`);
     group.cleanup();
     if (!comesBack) relay.offer({ kind: 'availability', device: name, state: 'gone' });
   }

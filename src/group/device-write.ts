@@ -16,7 +16,7 @@ export async function writeToDevice(
   if (ctx.lease !== lease || !ctx.flag.isUp) return 'lost';
   if (ctx.stuckOn === lease) return 'stuck';
   const outcome = await writeBounded(lease.resource, bytes, ctx.clock, stop);
-  if (outcome === 'stuck') tellStuck(ctx, lease, bytes.length);
+  if (outcome === 'stuck') tellStuck(ctx, lease, bytes.length, stop.aborted);
   if (outcome === 'written') {
     ctx.counters.bytesOut += bytes.length;
     ctx.tap?.take('out', bytes, ctx.clock.wall());
@@ -24,9 +24,10 @@ export async function writeToDevice(
   return outcome;
 }
 
-function tellStuck(ctx: DeviceContext, lease: Lease<Link>, bytes: number): void {
+function tellStuck(ctx: DeviceContext, lease: Lease<Link>, bytes: number, isClosing: boolean): void {
   ctx.stuckOn = lease;
   const reason = 'the device takes no bytes';
-  ctx.log.warn({ thread: 'send', bytes }, `${reason} although its link is open: closing it and opening it again`);
+  const next = isClosing ? 'given up, the device is being closed' : 'closing it and opening it again';
+  ctx.log.warn({ thread: 'send', bytes }, `${reason} although its link is open: ${next}`);
   ctx.managing.put({ kind: 'restart', reason });
 }

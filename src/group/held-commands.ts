@@ -16,18 +16,22 @@ interface Held {
   readonly command: Command;
   /** Monotonic ms up to which it may wait. */
   readonly until: number;
+  /** Whose time that is: its own, or that of `max_hold`. */
+  readonly whose: 'own' | 'max-hold';
 }
 
 export interface HeldCommandsOptions {
   readonly clock: Clock;
   /** Longest wait of each, ms. One whose own time is over before waits no longer than that. */
   readonly maxHoldMs: number;
-  readonly onExpired: (command: Command) => void;
+  readonly onExpired: (command: Command, whose: Held['whose']) => void;
 }
 
 export class HeldCommands {
   readonly #options: HeldCommandsOptions;
   #held: Held[] = [];
+  /** Of those too that have left for a link: one that is lost again must not give them their time anew. */
+  readonly #known = new WeakMap<Command, Held>();
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -54,12 +58,13 @@ export class HeldCommands {
     if (this.#isClosed) return [...commands];
     this.#held = [...commands.map((command) => this.#timed(command)), ...this.#held];
     const tooMany = this.#held.splice(MAX_HELD);
-    this.#arm();
+    this.#expire();
     return tooMany.map(({ command }) => command);
   }
 
-  /** Hands out everything, oldest first. */
+  /** Hands out everything whose time is not over, oldest first. */
   release(): Command[] {
+    this.#expire();
     const commands = this.#held.map(({ command }) => command);
     this.#held = [];
     this.#arm();
@@ -73,9 +78,14 @@ export class HeldCommands {
   }
 
   #timed(command: Command): Held {
+    const known = this.#known.get(command);
+    if (known !== undefined) return known;
     const { clock, maxHoldMs } = this.#options;
     const ownMs = command.notAfter === undefined ? maxHoldMs : command.notAfter - clock.wall();
-    return { command, until: clock.now() + Math.min(maxHoldMs, ownMs) };
+    const whose = ownMs < maxHoldMs ? 'own' : 'max-hold';
+    const held: Held = { command, until: clock.now() + Math.min(maxHoldMs, ownMs), whose };
+    this.#known.set(command, held);
+    return held;
   }
 
   /** Sets the timer to the one whose time is over first. */
@@ -94,6 +104,6 @@ export class HeldCommands {
     const over = this.#held.filter(({ until }) => until <= now);
     this.#held = this.#held.filter(({ until }) => until > now);
     this.#arm();
-    for (const { command } of over) onExpired(command);
+    for (const { command, whose } of over) onExpired(command, whose);
   }
 }

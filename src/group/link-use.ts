@@ -6,8 +6,10 @@ import type { Loan } from '../core/loan.js';
 import type { Link, LinkHandlers, LinkLoss } from '../device/link.js';
 import type { DeviceContext } from './device-context.js';
 
-/** A link that was up for this long has worked, even if nothing came, ms. */
+/** A link on which the device was there for this long has worked, even if nothing came, ms. */
 const WORKED_MS = 10_000;
+/** And for this long, if something came: a device server whose port is taken says so in a line and hangs up. */
+const SPOKEN_MS = 1000;
 
 /** Who takes what comes in. */
 export interface LinkReader {
@@ -19,14 +21,13 @@ export class LinkUse implements LinkHandlers {
   readonly lease: Lease<Link>;
   readonly #ctx: DeviceContext;
   readonly #reader: LinkReader;
-  readonly #openedAt: number;
   readonly #bytesBefore: number;
+  #readyAt: number | undefined;
 
   /** The link is the group's from here on: the `holders` have it, and the last of them closes it. */
   constructor(ctx: DeviceContext, link: Link, reader: LinkReader, holders: readonly string[]) {
     this.#ctx = ctx;
     this.#reader = reader;
-    this.#openedAt = ctx.clock.now();
     this.#bytesBefore = ctx.counters.bytesIn;
     this.lease = new Lease(link, closeLink);
     for (const holder of holders) this.lease.enter(holder);
@@ -40,10 +41,21 @@ export class LinkUse implements LinkHandlers {
     this.lease.resource.attach(this);
   }
 
-  /** False for one that gave nothing and was lost at once: that is no success. */
+  /** The device takes commands from now on. */
+  ready(): void {
+    this.#readyAt = this.#ctx.clock.now();
+    this.#ctx.hasBegun = true;
+  }
+
+  /**
+   * False for one that was lost at once, whatever it said, and for one that said nothing for longer; and for one on which no
+   * session has begun, however long that took.
+   */
   get hasWorked(): boolean {
+    if (this.#readyAt === undefined) return false;
     const { clock, counters } = this.#ctx;
-    return counters.bytesIn > this.#bytesBefore || clock.now() - this.#openedAt >= WORKED_MS;
+    const neededMs = counters.bytesIn > this.#bytesBefore ? SPOKEN_MS : WORKED_MS;
+    return clock.now() - this.#readyAt >= neededMs;
   }
 
   onChunk(chunk: Buffer, loan?: Loan): void {

@@ -5,6 +5,7 @@ import type { GroupState } from '../core/lifecycle.js';
 import type { RestartIntensity } from '../core/restart-policy.js';
 import type { StateMachine } from '../core/state-machine.js';
 import type { Link, LinkOpener } from '../device/link.js';
+import type { CrashTally } from './crash-tally.js';
 import type { Greeting } from './greeting.js';
 import type { LinkReader } from './link-use.js';
 
@@ -24,6 +25,8 @@ export interface ManagerParts {
   readonly receive: LinkUser & LinkReader;
   readonly send: LinkUser;
   readonly intensity?: RestartIntensity | undefined;
+  /** Of the listener that has accepted the connection. */
+  readonly crashes?: CrashTally | undefined;
   /** Called with 'online' and 'offline' as the link comes and goes. */
   announce(state: 'online' | 'offline'): void;
   restartThread(label: string): void;

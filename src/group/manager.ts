@@ -162,6 +162,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
 
   /** The device is there, as far as we know. */
   #begin(lease: Lease<Link>, greeting: Greeting): void {
+    this.#use?.ready();
     this.#announce(lease.resource);
     this.#stopPolls = greet(this.#ctx, greeting);
     this.#parts.onGreeted();
@@ -237,6 +238,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
     this.#use = undefined;
     this.#stillborn = undefined;
     flag.clear();
+    this.#ctx.hasBegun = false;
     this.#ctx.isSilent = false;
     this.#ctx.lease = undefined;
     this.#parts.announce('offline');
@@ -261,7 +263,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
       this.#ctx.log.debug({ thread: HOLDER }, `link lost: ${ending.loss.detail}`);
       return 'finish';
     }
-    this.#recovery ??= new Recovery(this.#ctx, this.#parts.intensity);
+    this.#recovery ??= new Recovery(this.#ctx, this.#parts.intensity, this.#parts.crashes);
     const pause = this.#recovery.judge(ending);
     this.#go(pause.state, pause.reason);
     return pause;

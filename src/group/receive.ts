@@ -5,7 +5,6 @@
 // It owns the timer that framing needs (a gap that ends a frame, quiet that settles a reading) and the flow control: a link
 // that can pause is paused while the way up is full; a line that cannot loses the oldest readings, counted.
 
-import type { Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { Loan } from '../core/loan.js';
 import type { Inbox, Thread, ThreadExit, ThreadParts, ThreadSteps } from '../core/thread.js';
@@ -13,10 +12,15 @@ import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import type { BoundedOutcome } from './bounded-write.js';
 import { DeadLetters } from './dead-letters.js';
-import { type DecodeHost, type DecodeSink, quietDueMs } from './decode-host.js';
+import type { DecodeHost, DecodeSink } from './decode-host.js';
 import type { DeviceContext, ReceiveItem, UpItem } from './device-context.js';
+import { type FrameDrought, lookForFrames } from './frame-drought.js';
+import { IntakeHole } from './intake-hole.js';
 import { countJunk, junkKindOf } from './junk-kind.js';
+import { LastCrashes, type LastCrashesParts } from './last-crashes.js';
+import { LinkPause } from './link-pause.js';
 import { HELD_MS, LoopWatch } from './loop-watch.js';
+import { QuietTimer } from './quiet-timer.js';
 import { NO_SESSION } from './session/no-session.js';
 import { writeForSession } from './session/session-line.js';
 import { WayUp } from './way-up.js';
@@ -32,7 +36,7 @@ const FINISH_INTAKE_MS = 300;
 const HOLDER = 'receive';
 
 /** What the receive thread needs of its group. */
-export interface ReceiveParts {
+export interface ReceiveParts extends LastCrashesParts {
   /** The driver is made with each link, by `opened`, and not on first use. */
   readonly hasSession: boolean;
   /** A fresh framer and a fresh driver. Driver's code: may throw. */
@@ -44,16 +48,20 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   readonly #parts: ReceiveParts;
   readonly #wayUp: WayUp;
   #deadLetters: DeadLetters | undefined;
+  readonly #pause: LinkPause;
+  readonly #quiet: QuietTimer;
+  #lastCrashes: LastCrashes | undefined;
+  #hole: IntakeHole | undefined;
   #canPause = true;
-  #pausedLink: Link | undefined;
-  /** When the last chunk that was decoded had arrived: monotonic, and by the wall clock. */
-  #chunkAt = 0;
+  /** When the last chunk that was decoded had arrived, by the wall clock. */
   #chunkWall = 0;
-  #quietTimer: Timer | undefined;
   #framesBefore = 0;
   #loopWatch: LoopWatch | undefined;
+  #drought: FrameDrought | 'over' | undefined;
   /** The link of the session: its bytes are written to no other. */
   #sessionOn: Lease<Link> | undefined;
+  /** A Worker that has crashed and whose successor has still to be made: that takes over what it had not decoded. */
+  #left: DecodeHost | undefined;
   /** The inbox is closed and worked off, and the decoder has been told. */
   #isOver = false;
 
@@ -61,6 +69,8 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     this.#ctx = ctx;
     this.#parts = parts;
     this.#wayUp = new WayUp(ctx);
+    this.#pause = new LinkPause(ctx);
+    this.#quiet = new QuietTimer(ctx);
   }
 
   get label(): string {
@@ -90,24 +100,27 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     }
     this.#canPause = link.canPause;
     const isTooMuch = !link.canPause && received.weight + bytes.length > INTAKE_LIMIT;
-    if (isTooMuch || received.put({ kind: 'chunk', bytes, loan, at, wall }) !== 'queued')
-      counters.droppedBytes += bytes.length;
-    if (link.canPause && received.weight >= PAUSE_AT) this.#pause(link);
+    if (isTooMuch) this.#leaveOut(bytes.length);
+    else if (received.put({ kind: 'chunk', bytes, loan, at, wall }) !== 'queued') counters.droppedBytes += bytes.length;
+    else this.#hole?.end();
+    if (link.canPause && received.weight >= PAUSE_AT) this.#pause.begin(link);
   }
 
   /** The thread's work. Over when its inbox is closed and worked off, or on abort. */
   step(thread: Thread): 'idle' | 'ended' | Promise<unknown> {
     const { received } = this.#ctx;
+    if (this.#left !== undefined) this.#succeed();
     while (received.length > 0 || this.#wayUp.isBlocked) {
       if (thread.state === 'aborting') return 'ended';
       if (this.#wayUp.isBlocked) return this.#wayUp.unblock(thread);
       const wait = this.#handleNext(thread);
       if (wait === undefined) continue;
       thread.busy('decoding'); // said anew with each wait: a Worker that is always behind has made progress all the same
+      if (this.#parts.hasSession) thread.waiting(); // for its driver, which is bounded there, or for a line that takes no bytes
       return wait;
     }
     thread.idle();
-    this.#unpause();
+    this.#pause.end();
     if (!received.closed) return 'idle';
     if (this.#isOver) return 'ended';
     this.#isOver = true;
@@ -116,8 +129,8 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
 
   /** What was read before a fault is not lost with it. */
   async leave(thread: Thread, { how }: ThreadExit): Promise<void> {
-    if (how === 'crashed') this.#ctx.decoder = undefined;
-    this.#cancelTimer();
+    if (how === 'crashed') this.#leaveDecoder();
+    this.#quiet.cancel();
     await this.#wayUp.unblock(thread);
     this.#ctx.lease?.leave(HOLDER);
   }
@@ -130,7 +143,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
       close();
       return;
     }
-    this.#forgetPause(); // the end of intake makes a paused link flow again; should too much come, it is paused again
+    this.#pause.forget(); // the end of intake makes a paused link flow again; should too much come, it is paused again
     void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
   }
 
@@ -141,7 +154,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
 
   /** Told by the manager that the link has ended. What was read is still decoded, then the partial frame reported. */
   letGo(lease: Lease<Link>, isFresh: boolean): void {
-    this.#forgetPause();
+    this.#pause.forget();
     this.#ctx.received.put({ kind: 'ended', isFresh });
     lease.leave(HOLDER);
   }
@@ -154,6 +167,16 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
       this.#framesBefore = 0;
     }
     return this.#ctx.decoder;
+  }
+
+  /** Bytes that a Worker has left behind when it crashed, and nobody has taken over. */
+  get leftBytes(): number {
+    return this.#left?.backlog ?? 0;
+  }
+
+  /** The group is given up: what has found no room on the way up. */
+  giveUp(): readonly UpItem[] {
+    return this.#wayUp.giveUp();
   }
 
   /** From the decoder: readings that came together. */
@@ -183,10 +206,21 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     if (up.fits(letter)) up.put(letter);
   }
 
+  #leaveOut(bytes: number): void {
+    this.#hole ??= new IntakeHole(this.#ctx, !this.#parts.hasSession);
+    this.#hole.drop(bytes);
+  }
+
   /** Answers a promise only where there is something to wait for: with a Worker. */
   #handleNext(thread: Thread): Promise<unknown> | undefined {
     const taken = this.#ctx.received.poll();
-    return taken?.ok ? this.#handle(taken.item, thread) : undefined;
+    if (!taken?.ok) return undefined;
+    try {
+      return this.#handle(taken.item, thread);
+    } catch (error) {
+      this.#outlive(error, thread);
+      return undefined;
+    }
   }
 
   #handle(item: ReceiveItem, thread: Thread): Promise<unknown> | undefined {
@@ -220,9 +254,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     thread: Thread,
   ): Promise<unknown> | undefined {
     const decoder = this.decoder();
-    // The timer may be late, and so may this thread: what counts is when the bytes came.
-    this.#passQuiet(decoder, at);
-    this.#chunkAt = at;
+    this.#quiet.chunk(decoder, at);
     this.#chunkWall = wall;
     const startedAt = this.#ctx.clock.now();
     try {
@@ -231,7 +263,8 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
       this.#noteHeld(startedAt);
       this.#countFrames(decoder);
     }
-    this.#armTimer(decoder);
+    this.#quiet.arm(decoder);
+    if (this.#drought !== 'over') this.#drought = lookForFrames(this.#drought, this.#ctx, bytes, at);
     const isBehind = decoder.backlog !== undefined && decoder.backlog >= WORKER_BACKLOG;
     return isBehind ? decoder.whenRoom?.(thread.abortSignal) : undefined;
   }
@@ -246,56 +279,55 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   /** No more bytes for now. `isLast`: nor ever for this decoder; a Worker is given the time to work off what it has. */
   #endOfInput(thread: Thread, isLast: boolean): Promise<void> | undefined {
     const { decoder } = this.#ctx;
-    this.#cancelTimer();
+    this.#quiet.cancel();
     if (decoder === undefined) return undefined;
     decoder.flush('end');
     this.#countFrames(decoder);
     return isLast || decoder.endsWithLink ? this.#retire(decoder, thread) : undefined;
   }
 
-  /** Lets go of a decoder. One that has crashed is not closed: its successor takes over what it had not decoded. */
+  /** Lets go of a decoder. One that crashes over that is not closed: its successor takes over what it had not decoded. */
   #retire(decoder: DecodeHost, thread: Thread): Promise<void> | undefined {
     if (decoder.whenIdle === undefined) {
       this.#ctx.decoder = undefined;
       return undefined;
     }
     return decoder.whenIdle(thread.abortSignal).then((how) => {
-      this.#ctx.decoder = undefined;
       this.#countFrames(decoder);
+      if (how === 'gone' && decoder.crash !== undefined) {
+        this.#outlive(decoder.crash, thread);
+        return this.#endOfInput(thread, true);
+      }
+      this.#ctx.decoder = undefined;
       return how === 'gone' ? undefined : decoder.close?.();
     });
+  }
+
+  /** The driver has crashed: throws that, if it is to end the thread. */
+  #outlive(crash: unknown, thread: Thread): void {
+    this.#lastCrashes ??= new LastCrashes(this.#ctx.clock, this.#parts);
+    this.#lastCrashes.outlive(crash, thread);
+    this.#leaveDecoder();
+    this.#succeed();
+  }
+
+  #leaveDecoder(): void {
+    const { decoder } = this.#ctx;
+    if (decoder?.backlog) this.#left = decoder;
+    this.#ctx.decoder = undefined;
+  }
+
+  /** What a Worker has left is decoded now, and not only when more comes: that may be from another link, or never. */
+  #succeed(): void {
+    if (this.#left !== undefined) this.decoder();
+    this.#left = undefined;
   }
 
   #onQuiet(at: number): void {
     const { decoder } = this.#ctx;
     if (decoder === undefined) return;
-    this.#passQuiet(decoder, at);
-    this.#armTimer(decoder);
-  }
-
-  /** Does what silence from the last chunk until `at` calls for. */
-  #passQuiet(decoder: DecodeHost, at: number): void {
-    const quietMs = at - this.#chunkAt;
-    const { gapMs, settleMs } = decoder;
-    if (gapMs !== undefined && decoder.held > 0 && quietMs >= gapMs) decoder.flush('gap');
-    if (settleMs !== undefined && decoder.hasUnsettled && quietMs >= settleMs) decoder.settle();
-  }
-
-  /** One timer serves both waits, and is not moved with every chunk: it is set again if it was too early. */
-  #armTimer(decoder: DecodeHost): void {
-    const dueMs = quietDueMs(decoder);
-    if (dueMs === undefined || this.#quietTimer !== undefined) return;
-    const { clock, received } = this.#ctx;
-    const waitMs = Math.max(0, this.#chunkAt + dueMs - clock.now());
-    this.#quietTimer = clock.after(waitMs, () => {
-      this.#quietTimer = undefined;
-      received.put({ kind: 'quiet', at: clock.now() });
-    });
-  }
-
-  #cancelTimer(): void {
-    this.#quietTimer?.cancel();
-    this.#quietTimer = undefined;
+    this.#quiet.pass(decoder, at);
+    this.#quiet.arm(decoder);
   }
 
   #countFrames(decoder: DecodeHost): void {
@@ -309,26 +341,5 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     const outcome = this.#wayUp.put(item, this.#canPause && !this.#parts.hasSession);
     // What a Worker hands out may find this thread waiting for bytes.
     if (outcome === 'waits' && this.#ctx.decoder?.whenIdle !== undefined) this.#ctx.received.put({ kind: 'wake' });
-  }
-
-  #pause(link: Link): void {
-    if (this.#pausedLink === link) return;
-    this.#pausedLink = link;
-    this.#ctx.isPaused = true;
-    link.pause();
-  }
-
-  #unpause(): void {
-    const link = this.#pausedLink;
-    if (link === undefined) return;
-    this.#forgetPause();
-    link.resume();
-  }
-
-  #forgetPause(): void {
-    if (this.#pausedLink === undefined) return;
-    this.#pausedLink = undefined;
-    this.#ctx.isPaused = false;
-    this.#ctx.heardAt = this.#ctx.clock.now(); // while we did not listen, the device was not silent
   }
 }

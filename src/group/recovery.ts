@@ -10,6 +10,7 @@ import {
   type RestartIntensity,
 } from '../core/restart-policy.js';
 import type { LinkError, LinkLoss } from '../device/link.js';
+import type { CrashTally } from './crash-tally.js';
 import type { DeviceContext } from './device-context.js';
 
 /** Why there is no link, or no longer. */
@@ -34,17 +35,24 @@ export class Recovery {
   readonly #ctx: Pick<DeviceContext, 'clock' | 'log'>;
   readonly #backoff: Backoff;
   readonly #intensity: RestartIntensity;
+  /** For an accepted connection, which is not opened again: of all that its listener has. */
+  readonly #tally: CrashTally | undefined;
   /** Failed attempts since the link last worked. */
   #attempt = 0;
   /** Monotonic ms of the crashes within the window. */
   #crashes: readonly number[] = [];
   #lastComplaint = '';
 
-  constructor(ctx: Pick<DeviceContext, 'clock' | 'log' | 'settings'>, intensity = DEFAULT_INTENSITY) {
+  constructor(
+    ctx: Pick<DeviceContext, 'clock' | 'log' | 'settings'>,
+    intensity = DEFAULT_INTENSITY,
+    tally?: CrashTally,
+  ) {
     const { first, max } = ctx.settings.reconnect;
     this.#ctx = ctx;
     this.#backoff = { firstMs: first, maxMs: max };
     this.#intensity = intensity;
+    this.#tally = tally;
   }
 
   /** The link was good: the next loss is a new trouble. Not to be called for one that was only opened and lost at once. */
@@ -60,7 +68,9 @@ export class Recovery {
       case 'lost':
         return this.#weather(`link lost: ${ending.loss.detail}`);
       case 'crash':
-        return this.#crash(ending.thread, ending.error);
+        return this.#tally === undefined
+          ? this.#crash(ending.thread, ending.error)
+          : this.#lastCrash(ending.thread, ending.error, this.#tally);
       case 'restart':
         return { state: 'backing-off', reason: ending.reason, delayMs: 0, isWeather: false };
     }
@@ -76,6 +86,15 @@ export class Recovery {
     else log.warn(fields, `${reason}; trying again until it works`);
     this.#lastComplaint = reason;
     return { state: 'backing-off', reason, delayMs, isWeather: true };
+  }
+
+  /** Of a connection, which ends with it. */
+  #lastCrash(thread: string, error: unknown, tally: CrashTally): Pause {
+    const reason = `${thread} thread crashed: ${messageOf(error)}`;
+    const isToTell = tally.note();
+    const fields = { thread, err: error, crashes: tally.count };
+    this.#ctx.log[isToTell ? 'error' : 'debug'](fields, `${reason}; its connection is closed`);
+    return { state: 'backing-off', reason, delayMs: 0, isWeather: false };
   }
 
   #crash(thread: string, error: unknown): Pause {

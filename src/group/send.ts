@@ -10,7 +10,7 @@ import type { Taken } from '../core/queue.js';
 import type { Inbox, Thread, ThreadParts, ThreadSteps } from '../core/thread.js';
 import type { EncodedCommand } from '../device/decoder.js';
 import type { Link } from '../device/link.js';
-import type { Command } from '../device/message.js';
+import { type Command, countOf } from '../device/message.js';
 import { answer } from './answer.js';
 import { AnswerWait, LINK_LOST } from './answer-wait.js';
 import type { BoundedOutcome } from './bounded-write.js';
@@ -52,6 +52,8 @@ export class SendThread implements ThreadParts, ThreadSteps {
   #crashedOn: Lease<Link> | undefined;
   /** The device has a command and has not answered yet. */
   #answerWait: AnswerWait | undefined;
+  /** It had not answered in time: resolves when an answer would no longer be taken for that of the next command. */
+  #late: Promise<void> | undefined;
 
   constructor(ctx: DeviceContext, parts: SendParts) {
     this.#ctx = ctx;
@@ -91,6 +93,20 @@ export class SendThread implements ThreadParts, ThreadSteps {
     if (this.#writingTo !== lease) lease.leave(HOLDER);
   }
 
+  /** The group is given up: counts the readings that have not left, `behind` being those that wait behind our own, and says so. */
+  giveUp(behind: readonly UpItem[]): void {
+    const { up, counters, log } = this.#ctx;
+    const own = this.#holding === undefined ? [] : [this.#holding];
+    this.#holding = undefined;
+    const lost = [...own, ...up.drain(), ...behind].reduce((sum, item) => sum + readingsIn(item), 0);
+    if (lost === 0) return;
+    counters.droppedReadings += lost;
+    log.warn(
+      { thread: HOLDER, lost_readings: lost },
+      `${lost} readings had not left when the device was given up: lost`,
+    );
+  }
+
   get #isWorkedOff(): boolean {
     const { up, down } = this.#ctx;
     return up.closed && up.length === 0 && down.closed && down.length === 0;
@@ -128,13 +144,25 @@ export class SendThread implements ThreadParts, ThreadSteps {
   /** Works off what waits in the lane down. Never rejects. */
   async #runDown(thread: Thread): Promise<void> {
     try {
-      for (let item = this.#nextDown(thread); item !== undefined; item = this.#nextDown(thread)) {
+      for (;;) {
+        if (this.#late !== undefined) await this.#outwaitLate(thread);
+        const item = this.#nextDown(thread);
+        if (item === undefined) return;
         await this.#doDown(item, thread);
         thread.idle();
       }
     } catch (error) {
       if (this.#downWorks === thread) this.#fault = { error };
     }
+  }
+
+  /** What waits stays in the lane meanwhile: should the link be lost, it is given back. */
+  async #outwaitLate(thread: Thread): Promise<void> {
+    if (this.#ctx.down.length === 0) return;
+    thread.busy('waiting for a late answer to the command before');
+    thread.waiting();
+    await this.#late;
+    thread.idle();
   }
 
   /** `ended`: the other lane has crashed, and this one is all that is left of the thread. */
@@ -187,7 +215,7 @@ export class SendThread implements ThreadParts, ThreadSteps {
       if (problem === undefined) await this.#conclude(command, sendable, lease, thread);
       else answer(this.#ctx, command, 'error', problem);
     } finally {
-      sendable.host?.cancelAnswer?.();
+      if (this.#late === undefined) sendable.host?.cancelAnswer?.();
     }
   }
 
@@ -245,12 +273,27 @@ export class SendThread implements ThreadParts, ThreadSteps {
     const said = isLost ? LINK_LOST : await this.#answerWait.for(sendable.answer, thread.finishSignal);
     if (said.ok) answer(this.#ctx, command, 'ok', undefined, said.data ?? { confirmed: true });
     else answer(this.#ctx, command, 'error', said.reason);
+    if (said === this.#answerWait?.noAnswer) this.#awaitLate(sendable, this.#answerWait, thread);
+  }
+
+  /**
+   * A device that is slow today answers when its next command has been written, which would get that answer, and so would every one
+   * after it. So it is given as long again, and what it says is a reading.
+   */
+  #awaitLate({ host, answer: late }: Sendable, wait: AnswerWait, thread: Thread): void {
+    if (host?.takeAnswerAsReading === undefined || late === undefined) return;
+    host.takeAnswerAsReading();
+    this.#late = wait.for(late, thread.finishSignal).then(() => {
+      host.cancelAnswer?.();
+      this.#late = undefined;
+    });
   }
 
   async #write(bytes: Buffer, thread: Thread): Promise<BoundedOutcome> {
     const { lease } = this.#ctx;
     if (lease === undefined) return 'lost';
     this.#writingTo = lease;
+    thread.waiting(); // a printer without paper takes its bytes when it has some again: no reason to restart the gateway
     try {
       return await writeToDevice(this.#ctx, lease, bytes, thread.finishSignal);
     } finally {
@@ -274,6 +317,10 @@ export class SendThread implements ThreadParts, ThreadSteps {
 
 function unsendable(reason: string): Unsendable {
   return { ok: false, reason };
+}
+
+function readingsIn(item: UpItem): number {
+  return item.kind === 'readings' ? countOf(item.batch) : 0;
 }
 
 function itemOf<T extends UpItem | DownItem>(taken: Taken<T> | undefined): T | undefined {

@@ -20,9 +20,11 @@ import { AcceptedLink } from './accepted-link.js';
 import { answer } from './answer.js';
 import { CallerNames } from './caller-names.js';
 import { CommsThreadGroup, DEVICE_RANK, type DeviceKind } from './comms-thread-group.js';
+import { CrashTally } from './crash-tally.js';
 import { addCounters, newCounters } from './device-context.js';
 import { listenFailure } from './listen-failure.js';
 import { peerNamer } from './peer-name.js';
+import { isPowerOfTwo } from './power-of-two.js';
 
 /**
  * Longest that a connection's group may take to work off what it has read, once its socket is gone, ms. Long enough for a
@@ -32,7 +34,7 @@ const CHILD_CLOSE_MS = 60_000;
 const RESTART_MS = 1000;
 const LISTEN_BACKOFF = { firstMs: 250, maxMs: 30_000 };
 
-export interface ServerManagerOptions extends Omit<DeviceKind, 'reopens' | 'address' | 'onEnded'> {
+export interface ServerManagerOptions extends Omit<DeviceKind, 'reopens' | 'crashes' | 'address' | 'onEnded'> {
   readonly id: string;
   readonly listen: TcpListenLinkConfig;
 }
@@ -209,6 +211,7 @@ export class ServerManager {
     const { clock, listen, plan, id } = this.#options;
     return new CallerNames({
       clock,
+      log: this.#log,
       framing: plan.framing,
       pattern: new RegExp(listen.peer_pattern),
       timeoutMs: listen.peer_timeout,
@@ -271,6 +274,7 @@ export class ServerManager {
     return {
       ...kind,
       reopens: false,
+      crashes: new CrashTally(kind.clock, kind.intensity),
       ...(this.#isShared && { address: id }),
       onEnded: (connection) => void this.#bury(connection),
     };
@@ -322,11 +326,6 @@ export class ServerManager {
   #go(to: 'connecting' | 'online' | 'backing-off', reason: string): void {
     if (this.group.state.can(to)) this.group.state.go(to, reason);
   }
-}
-
-/** For log lines on happenings that may repeat for ever: the 1st, 2nd, 4th, 8th ... are told. */
-function isPowerOfTwo(count: number): boolean {
-  return (count & (count - 1)) === 0;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

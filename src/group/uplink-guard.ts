@@ -8,7 +8,7 @@ import type { UplinkAbsence } from './uplink-absence.js';
 
 const THREAD = 'send';
 
-type Context = Pick<DeviceContext, 'clock' | 'log' | 'flag' | 'down' | 'counters'>;
+type Context = Pick<DeviceContext, 'clock' | 'log' | 'isReady' | 'down' | 'counters'>;
 
 export interface UplinkGuardOptions {
   readonly absence: UplinkAbsence;
@@ -77,8 +77,8 @@ export class UplinkGuard {
   }
 
   #queue(): void {
-    const { flag, down } = this.#ctx;
-    if (!flag.isUp) return;
+    const { isReady, down } = this.#ctx;
+    if (!isReady) return;
     const payload: Payload = {
       kind: 'payload',
       bytes: this.#options.bytes,

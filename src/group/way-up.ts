@@ -46,12 +46,17 @@ export class WayUp {
       if (outcome === 'rejected') {
         thread.idle();
         await up.room(thread.abortSignal);
-        if (thread.state !== 'aborting') continue;
+        if (thread.state !== 'aborting' || !this.isBlocked) continue;
       }
       if (outcome !== 'queued') this.#countDropped(item);
       this.#overflow.shift();
     }
     this.#overflow = NOTHING;
+  }
+
+  /** Hands back what still waits: nobody makes room for it any more. */
+  giveUp(): readonly UpItem[] {
+    return this.#overflow.splice(0);
   }
 
   /** For a line that cannot wait: the oldest readings make room for the newest. */

@@ -194,6 +194,13 @@ test('the view tells what a thread is busy with and for how long, and nothing wh
   });
   thread.busy('writing to the port');
   t.is(thread.view().busyMs, 0);
+  thread.waiting();
+  await clock.advance(60_000);
+  t.is(thread.busyMs, 0, 'that takes as long as the device takes');
+  t.is(thread.doing, 'writing to the port');
+  thread.busy('writing to the port');
+  await clock.advance(1000);
+  t.is(thread.busyMs, 1000);
   thread.idle();
   await clock.advance(1000);
   t.is(thread.view().busyMs, 0);

@@ -36,6 +36,20 @@ test('one command waits at a time', async (t) => {
   t.deepEqual(await second, { ok: true });
 });
 
+test('an answer that is late is no answer, ends the wait all the same, and the next one counts again', async (t) => {
+  const reader = new AnswerReader(() => ({ ok: true, data: 1 }));
+  const late = reader.await(command);
+  reader.takeAsReading();
+  t.true(reader.isWaiting);
+  t.is(reader.read(frame), 'no-answer');
+  t.false(reader.isWaiting);
+  t.deepEqual(await late, { ok: true, data: 1 });
+  reader.takeAsReading();
+  const next = reader.await(command);
+  t.is(reader.read(frame), 'answer');
+  t.deepEqual(await next, { ok: true, data: 1 });
+});
+
 for (const [what, said] of [
   ['a promise', Promise.reject(new Error('later'))],
   ['true', true],

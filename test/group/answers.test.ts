@@ -1,8 +1,17 @@
 // Devices that answer commands: one command is in flight until the device has answered, or cannot any more.
 
 import test from 'ava';
+import { loadDriver } from '../../src/device/load.js';
 import { answeringDriver } from '../support/answering-driver.js';
+import { eventually } from '../support/eventually.js';
 import { command, type GroupRig, type GroupRigOptions, groupRig } from '../support/group-rig.js';
+import { badDriversDir } from '../support/worker-rig.js';
+
+/** A driver of the same kind that a Worker can load. */
+async function inWorker(): Promise<Pick<GroupRigOptions, 'driver' | 'plan'>> {
+  const [driverName, driverDirs] = ['answers', [badDriversDir]];
+  return { driver: await loadDriver(driverName, { dirs: driverDirs }), plan: { driverName, driverDirs } };
+}
 
 async function online(options: GroupRigOptions = {}): Promise<GroupRig> {
   const rig = groupRig({ driver: answeringDriver, ...options });
@@ -104,6 +113,71 @@ test('a device that does not answer in time is an error, and its late answer is 
   t.is(rig.relay.statuses(next).at(-1), 'ok');
   t.deepEqual(rig.relay.texts, ['{"text":"ACK late"}']);
   await rig.end();
+});
+
+const TIMEOUT = { commands: { when_offline: 'refuse', max_hold: 1000, timeout: 200 } } as const;
+
+for (const isolation of ['inline', 'worker'] as const) {
+  test.serial(`a late answer is not that of the command that waits behind (${isolation})`, async (t) => {
+    const rig = await online({
+      ...(isolation === 'worker' && (await inWorker())),
+      settings: { ...TIMEOUT, isolation },
+    });
+    const [one, two, three] = [await sent(rig, 'one'), await sent(rig, 'two'), await sent(rig, 'three')];
+    await eventually(() => rig.far.received.length === 1, 'the first command to be written');
+    await rig.settle();
+    await rig.clock.advance(200);
+    t.deepEqual(rig.relay.statuses(one), ['accepted', 'sent', 'error']);
+    t.deepEqual(rig.far.received.map(String), ['one\n'], 'the device is given as long again');
+    await rig.clock.advance(100);
+    rig.far.send('ACK one\n');
+    await eventually(() => rig.far.received.length === 2, 'the second command to be written');
+    await rig.settle();
+    t.deepEqual(rig.relay.statuses(two), ['accepted', 'sent']);
+    rig.far.send('NAK jammed\n');
+    await eventually(() => rig.far.received.length === 3, 'the third command to be written');
+    await eventually(() => rig.relay.statuses(two).length === 3, 'the second to be answered');
+    t.regex(lastWords(rig, two) ?? '', /jammed/);
+    rig.far.send('ACK three\n');
+    await eventually(() => rig.relay.statuses(three).length === 3, 'the third to be answered');
+    t.is(rig.relay.statuses(three).at(-1), 'ok');
+    t.deepEqual(rig.relay.texts, ['{"text":"ACK one"}'], 'a late answer is a reading');
+    await rig.end();
+  });
+}
+
+test('a device that never answers is given as long again before the next command', async (t) => {
+  const rig = await online({ settings: TIMEOUT });
+  await sent(rig, 'one');
+  await sent(rig, 'two');
+  await rig.clock.advance(399);
+  t.deepEqual(rig.far.received.map(String), ['one\n']);
+  await rig.clock.advance(1);
+  t.deepEqual(rig.far.received.map(String), ['one\n', 'two\n']);
+  rig.far.send('ACK two\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, []);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});
+
+test('a late answer is not waited for when the link is lost, nor when the device closes', async (t) => {
+  const rig = await online({ settings: { commands: { ...TIMEOUT.commands, when_offline: 'hold' } } });
+  await sent(rig, 'one');
+  const two = await sent(rig, 'two');
+  await rig.clock.advance(200);
+  rig.far.unplug();
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(two), ['accepted'], 'it waited in the lane, and is held');
+  await rig.clock.advance(260);
+  t.deepEqual(rig.far.received.map(String), ['one\n', 'two\n'], 'the next link knows nothing of it');
+  await rig.clock.advance(200);
+  const three = await sent(rig, 'raw', { verb: 'write' });
+  t.deepEqual(rig.relay.statuses(three), ['accepted']);
+  const startedAt = rig.clock.now();
+  await rig.end();
+  t.is(rig.relay.statuses(three).at(-1), 'ok');
+  t.true(rig.clock.now() - startedAt <= 200);
 });
 
 test('a critical command holds off updates until the device has answered; others do not', async (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { limitMs } from '../../src/group/bounded-write.js';
-import { command, groupRig } from '../support/group-rig.js';
+import { command, echoDriver, groupRig } from '../support/group-rig.js';
 
 test('a command to a device that takes no bytes is answered, and the link is opened anew', async (t) => {
   const rig = groupRig();
@@ -40,7 +40,53 @@ test('a write that hangs at a shutdown costs half a second, and every command is
   for (const { transaction } of commands) t.is(rig.relay.statuses(transaction).at(-1), 'error');
 });
 
+for (const [what, more] of [
+  ['command', { verb: 'write' }],
+  ['command that the driver encodes', { verb: 'set' }],
+] as const) {
+  test(`a ${what} that a line takes for minutes is no sign of a stuck thread, and has an end`, async (t) => {
+    const rig = groupRig({ canPause: false });
+    await rig.settle();
+    rig.far.stall();
+    const job = command({ payload: Buffer.alloc(64 * 1024, 65), ...more });
+    rig.device.deliver(job);
+    for (let s = 0; s < 599; s += 1) {
+      await rig.clock.advance(1000);
+      t.deepEqual(rig.device.group.overdue(120_000), []);
+    }
+    t.deepEqual(rig.relay.statuses(job.transaction), ['accepted']);
+    t.is(rig.device.group.thread('send')?.doing, `writing command ${job.transaction}`);
+    await rig.clock.advance(1000);
+    t.deepEqual(rig.relay.statuses(job.transaction), ['accepted', 'error']);
+    await rig.end();
+  });
+}
+
+test('a hello that a line takes for minutes is no sign of a stuck thread', async (t) => {
+  const driver = { ...echoDriver, hello: () => [Buffer.alloc(8192, 65)] };
+  const rig = groupRig({
+    canPause: false,
+    driver,
+    opener: (own) => ({
+      ...own,
+      async open(signal) {
+        const link = await own.open(signal);
+        rig.far.stall();
+        return link;
+      },
+    }),
+  });
+  await rig.settle();
+  for (let s = 0; s < 300; s += 1) {
+    await rig.clock.advance(1000);
+    t.deepEqual(rig.device.group.overdue(120_000), []);
+  }
+  t.is(rig.device.group.thread('send')?.doing, 'writing hello');
+  await rig.end();
+});
+
 test('a slow serial line has the time that its bytes take, and a socket the time that its own take', (t) => {
   t.is(limitMs({ canPause: false }, 1000), 50_000);
   t.is(limitMs({ canPause: true }, 100_000), 20_000);
+  t.is(limitMs({ canPause: false }, 8 * 1024 * 1024), 600_000, 'ten minutes at most');
 });

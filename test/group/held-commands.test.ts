@@ -138,6 +138,50 @@ test('commands that still waited when the link was lost are held too, before tho
   await rig.end();
 });
 
+test('max_hold counts from when a command was first held, however often the link comes and goes', async (t) => {
+  const rig = await offline();
+  const all = [...'abcdefgh'].map((text) => deliver(rig, text));
+  for (let n = 0; n < 5; n += 1) {
+    await rig.clock.advance(1500);
+    rig.far.stall();
+    await comeBack(rig);
+    await rig.clock.advance(480);
+    rig.far.refuse('missing');
+    rig.far.unplug();
+    await rig.settle();
+    rig.far.release();
+    t.deepEqual(rig.relay.statuses(all[n] ?? ''), ['accepted', 'error'], 'each link had one that was being written');
+  }
+  await rig.clock.advance(100);
+  for (const id of all.slice(5)) t.deepEqual(rig.relay.statuses(id), ['accepted', 'expired']);
+  await rig.end();
+});
+
+test('max_hold is not begun anew by links that are up but take no bytes', async (t) => {
+  const rig = await offline({ settings: { commands: { ...HOLD.commands, max_hold: 25_000 } } });
+  const all = [...'abcdef'].map((text) => deliver(rig, text));
+  rig.far.stall();
+  await comeBack(rig);
+  await rig.clock.advance(40_000);
+  rig.far.release();
+  await rig.clock.advance(1000);
+  t.deepEqual(rig.far.received, []);
+  const last = all.map((id) => rig.relay.statuses(id).at(-1));
+  t.deepEqual(last, ['error', 'error', 'error', 'expired', 'expired', 'expired'], 'each link took ten seconds');
+  await rig.end();
+});
+
+test('what a held command is told when its time is over says whose time that was', async (t) => {
+  const rig = await offline();
+  const own = deliver(rig, 'own', { notAfter: rig.clock.wall() + 500 });
+  const held = deliver(rig, 'held');
+  await rig.clock.advance(10_000);
+  const [ownWords, heldWords] = [own, held].map((id) => rig.relay.responses(id).at(-1)?.error ?? '');
+  t.is(ownWords, 'not sent: its own time was over before the device came back');
+  t.is(heldWords, 'not sent: the device did not come back in time (max_hold is 10000 ms)');
+  await rig.end();
+});
+
 test('an accepted connection never comes back: nothing is held for it', async (t) => {
   const rig = groupRig({ settings: HOLD, reopens: false });
   await rig.settle();

@@ -222,6 +222,7 @@ test('loss of a link is never counted as a crash', async (t) => {
   for (let n = 0; n < 50; n += 1) {
     await rig.clock.advance(300);
     rig.far.send('x\n');
+    await rig.clock.advance(1000);
     rig.far.unplug('reset');
   }
   await rig.clock.advance(300);
@@ -231,6 +232,32 @@ test('loss of a link is never counted as a crash', async (t) => {
   t.is(rig.relay.texts.length, 50);
   await rig.end();
 });
+
+for (const [what, banner] of [
+  ['says nothing', ''],
+  ['says one line', 'Port already in use\r\n'],
+] as const) {
+  test(`a device that ${what} and hangs up at once is waited for longer and longer, and told once`, async (t) => {
+    const rig = groupRig({
+      opener: (own) => ({
+        ...own,
+        async open(signal) {
+          const link = await own.open(signal);
+          setImmediate(() => {
+            if (banner !== '') rig.far.send(banner);
+            rig.far.unplug('hang-up');
+          });
+          return link;
+        },
+      }),
+    });
+    await rig.settle();
+    for (let n = 0; n < 600; n += 1) await rig.clock.advance(1000);
+    t.true(rig.far.opens < 100, `${rig.far.opens} attempts in 10 min`);
+    t.is(rig.log.matching('trying again until it works').filter(({ level }) => level === 'warn').length, 1);
+    await rig.end();
+  });
+}
 
 test('hello and poll payloads are framed and sent, a poll never twice while it waits', async (t) => {
   const asking = defineDriver({

@@ -33,6 +33,37 @@ test('what was read before the loss is decoded before the partial frame is repor
   await rig.end();
 });
 
+test('bytes of which no frame ever comes are told once, with what they look like', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  const told = (): number => rig.log.matching('not one frame').length;
+  rig.far.send(`weight 12.34 kg\r`.repeat(1000));
+  await rig.settle();
+  t.is(told(), 0, 'it may be a long one');
+  rig.far.send('\x00\xff weight'.repeat(100));
+  await rig.settle();
+  t.is(told(), 1);
+  rig.far.send(`weight 12.34 kg\r`.repeat(2000));
+  await rig.settle();
+  t.is(told(), 1);
+  await rig.end();
+});
+
+test('so are few bytes, if they come for a minute; where there has been a frame nothing is said', async (t) => {
+  for (const first of ['', 'one\n']) {
+    const rig = groupRig();
+    await rig.settle();
+    rig.far.send(first);
+    for (let second = 0; second <= 60; second += 1) {
+      rig.far.send('.');
+      await rig.clock.advance(1000);
+    }
+    await rig.settle();
+    t.is(rig.log.matching(/61 bytes have come and not one frame.*It began with "\.{32}"/).length, first === '' ? 1 : 0);
+    await rig.end();
+  }
+});
+
 test('a full way up pauses a TCP link and resumes it', async (t) => {
   const rig = groupRig({ settings: { queue_size: 1024 } });
   await rig.settle();
@@ -107,6 +138,32 @@ test('a full way up makes a serial line drop its oldest readings, counted', asyn
   );
   t.is(rig.log.matching('the oldest are dropped').length, 1);
   t.true(told.includes('changed scale'), 'so that bridge/devices shows it soon');
+  await rig.end();
+});
+
+test('bytes that a serial line loses before framing leave a hole: what stands around it is not joined, and it is told', async (t) => {
+  const rig = groupRig({ canPause: false, settings: { queue_size: 64 * 1024 * 1024 } });
+  const told: string[] = [];
+  rig.registry.watch(({ kind, group }) => void told.push(`${kind} ${group}`));
+  await rig.settle();
+  const block = `${'x'.repeat(1023)}\n`.repeat(64);
+  for (let hole = 1; hole <= 2; hole += 1) {
+    for (let n = 0; n < 15; n += 1) rig.far.send(block);
+    rig.far.send('weight 12');
+    rig.far.send(block); // two chunks, one hole
+    rig.far.send(block);
+    rig.far.send('3.4 kg\n');
+    await rig.clock.advance(1000);
+    t.is(rig.device.counters.droppedBytes, hole * 2 * block.length);
+    t.is(rig.device.counters.junk, hole);
+  }
+  t.deepEqual(rig.relay.deadLetters, ['partial', 'partial']);
+  t.deepEqual(
+    rig.relay.texts.filter((text) => !text.startsWith('x')),
+    ['3.4 kg', '3.4 kg'],
+  );
+  t.is(rig.log.matching('faster than they are decoded').length, 1);
+  t.is(told.filter((what) => what === 'changed scale').length, 2, 'so that bridge/devices shows it soon');
   await rig.end();
 });
 

@@ -228,3 +228,43 @@ test('readings go up while a command waits for its device, and a command goes do
   t.deepEqual(rig.relay.texts, ['1', '2']);
   await rig.end();
 });
+
+test('a command for a device that is just being closed is told that, whoever closes it', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  rig.device.deliver(command());
+  await rig.settle();
+  rig.device.group.close('its config has changed');
+  await rig.settle();
+  const late = command();
+  t.is(rig.device.deliver(late), 'closed');
+  t.is(rig.relay.responses(late.transaction).at(-1)?.error, 'not sent: the device is being closed');
+  await rig.clock.advance(600);
+  t.falsy(rig.log.find(/opening it again/), 'nor is it opened again');
+  t.truthy(rig.log.find(/takes no bytes although its link is open: given up, the device is being closed/));
+  await rig.end();
+});
+
+test('readings that have not left when the group is given up are counted as dropped, wherever they wait', async (t) => {
+  const rig = groupRig({ settings: { queue_size: 512 } });
+  await rig.settle();
+  rig.relay.fill();
+  for (let n = 0; n < 20; n += 1) {
+    rig.far.send(`line ${n} that takes some room in the queue\n`.repeat(2));
+    await rig.settle();
+  }
+  const { counters } = rig.device;
+  rig.device.group.close('test');
+  const waiting = rig.device.group.wait(1000);
+  await rig.clock.advance(1000);
+  t.false((await waiting).ended);
+  rig.device.group.cleanup();
+  t.true(counters.readings > 4, 'one held, some queued, some without room');
+  t.is(counters.droppedReadings, counters.readings);
+  t.like(rig.log.find(/^closed: /)?.fields, { counters });
+  rig.relay.empty();
+  await rig.clock.advance(1000);
+  t.deepEqual(rig.relay.texts, [], 'what is counted as dropped does not come all the same');
+  t.is(counters.droppedReadings, counters.readings);
+});

@@ -363,3 +363,45 @@ test('first-frame: connections without a name count against max_connections, and
   t.is(counters(rig).unnamed, 0);
   t.is(rig.log.matching('has no name').length, 0);
 });
+
+test('devices that call themselves the same are told, now and then', async (t) => {
+  const rig = await serverRig(t, { peer: 'first-frame' });
+  let last: net.Socket | undefined;
+  for (let n = 0; n < 6; n += 1) {
+    const socket = await rig.connect();
+    socket.write('tracker-7\n');
+    await eventually(() => counters(rig).accepted === n + 1, 'it has taken the place of the one before');
+    t.false(socket.destroyed);
+    last = socket;
+  }
+  const told = rig.log.at('warn').filter(({ message }) => message.startsWith('tracker-7 has called again'));
+  t.deepEqual(
+    told.map(({ fields }) => fields.takeovers),
+    [1, 2, 4],
+  );
+  t.regex(told[0]?.message ?? '', /from .*127\.0\.0\.1, .*do two devices call themselves that\?/);
+  last?.destroy();
+});
+
+test('a driver that crashes on every connection is told a few times, then now and then, and says what comes of it', async (t) => {
+  const rude = defineDriver({
+    ...echoDriver,
+    create: () => ({
+      decode() {
+        throw new Error('a bug');
+      },
+    }),
+  });
+  const rig = await serverRig(t, {}, rude, { intensity: { max: 3, windowMs: 60_000, probeMs: 60_000 } });
+  for (let n = 1; n <= 17; n += 1) {
+    const socket = await rig.connect();
+    socket.write('bad\n');
+    await eventually(() => rig.server.ended.crashes === n, 'the connection has ended');
+  }
+  const told = rig.log.at('error').filter(({ message }) => message.includes('a bug'));
+  t.deepEqual(
+    told.map(({ fields }) => fields.crashes),
+    [1, 2, 3, 4, 8, 16],
+  );
+  for (const { message } of told) t.regex(message, /; its connection is closed$/);
+});

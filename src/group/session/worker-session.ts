@@ -9,7 +9,7 @@ import { channelProblem, type DecoderStats, type EncodedCommand } from '../../de
 import type { DriverCommand, SessionDriver } from '../../device/driver.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
 import { type DeviceWorkerOptions, WatchedWorker } from '../worker/watched-worker.js';
-import { thrownInWorker, type WorkerCrash } from '../worker/worker-crash.js';
+import { thrownInWorker, WorkerCrash } from '../worker/worker-crash.js';
 import { portable } from '../worker/worker-values.js';
 import { WorkerWaits } from '../worker/worker-waits.js';
 import { SessionCommands } from './session-commands.js';
@@ -25,6 +25,8 @@ const LOAD_MS = 20_000;
 /** A device that has not answered by then does not. Drivers have limits of their own, which say more. */
 const OPEN_MS = 30_000;
 const HANG_MS = 5000;
+/** A driver whose wire is full reads on, or is not going to: one that pauses it to think does not take so long. */
+const READ_MS = 30_000;
 /** Time for a session to let go of its timers, and for the last bytes to leave. */
 const CLOSE_MS = 500;
 const NO_BYTES = Buffer.alloc(0);
@@ -46,8 +48,9 @@ export interface WorkerSessionOptions extends DeviceWorkerOptions, Pick<SessionS
   readonly events: SessionEvents;
   /** The driver's list of commands, to check `set/<channel>` against. */
   readonly commands?: SessionDriver['commands'];
-  /** ms. Defaults 30,000, 5000 and 500. */
+  /** ms. Defaults 30,000, 30,000, 5000 and 500. */
   readonly openMs?: number;
+  readonly readMs?: number;
   readonly hangMs?: number;
   readonly closeMs?: number;
 }
@@ -67,7 +70,12 @@ export class WorkerSession implements DecodeHost {
   readonly #waits = new WorkerWaits(() => !this.#isAlive && this.#state !== 'crashing');
   readonly #junk = new Map<string, number>();
   #state: State = 'loading';
+  #crash: WorkerCrash | undefined;
   #timer: Timer | undefined;
+  /** While somebody waits for room: the end of the driver's time to read something. */
+  #unread: Timer | undefined;
+  /** Bytes of the session are on their way out. */
+  #isWriting = false;
   readonly #intake = new SessionIntake();
   #readings = 0;
 
@@ -96,6 +104,10 @@ export class WorkerSession implements DecodeHost {
     return { bytesIn: this.#intake.total, frames: 0, readings: this.#readings, junk: this.#junk };
   }
 
+  get crash(): WorkerCrash | undefined {
+    return this.#crash;
+  }
+
   /** Bytes pushed and not read by the session. */
   get backlog(): number {
     return this.#intake.backlog;
@@ -113,7 +125,7 @@ export class WorkerSession implements DecodeHost {
     const { clock, closeMs = CLOSE_MS } = this.#options;
     const wasOpen = this.#state === 'open';
     this.#state = 'ending';
-    this.#commands.refuseAll(LOST);
+    this.#commands.refuseAll(wasOpen ? CUT : LOST);
     this.#timer?.cancel();
     if (!wasOpen) {
       void this.close();
@@ -142,6 +154,7 @@ export class WorkerSession implements DecodeHost {
 
   /** Resolves when the session has read enough that more may come. */
   whenRoom(signal?: AbortSignal): Promise<WorkerWait> {
+    this.#boundReading();
     return this.#waits.until(() => this.backlog < MAX_BACKLOG, signal);
   }
 
@@ -152,8 +165,8 @@ export class WorkerSession implements DecodeHost {
 
   /** Ends the Worker at once, whatever it does. Idempotent. */
   async close(): Promise<void> {
+    this.#commands.refuseAll(this.#state === 'open' ? CUT : LOST);
     if (this.#isAlive) this.#enter('closed');
-    this.#commands.refuseAll(LOST);
     this.#waits.wake();
     await this.#end();
   }
@@ -235,8 +248,8 @@ export class WorkerSession implements DecodeHost {
 
   #onUnanswered(reason: string): void {
     if (!this.#isAlive || this.#state === 'ending') return;
+    this.#commands.refuseAll(`${this.#state === 'open' ? CUT : 'not sent'}: ${reason}`);
     this.#enter('unanswered');
-    this.#commands.refuseAll(`not sent: ${reason}`);
     this.#options.events.onUnanswered(reason);
     this.#waits.wake();
     void this.#end();
@@ -244,8 +257,23 @@ export class WorkerSession implements DecodeHost {
 
   #onTaken(): void {
     this.#intake.taken();
+    this.#boundReading();
     this.#sendBytes();
     this.#waits.wake();
+  }
+
+  /** A driver that never reads on would hold up its device for ever. Time while it opens, or its line takes no bytes, is not its own. */
+  #boundReading(): void {
+    this.#unread?.cancel();
+    this.#unread = undefined;
+    if (!this.#isAlive || this.backlog < MAX_BACKLOG) return;
+    const { clock, readMs = READ_MS } = this.#options;
+    this.#unread = clock.after(readMs, () => {
+      this.#unread = undefined;
+      if (this.#isWriting) return; // and again when the write has ended
+      if (this.#state === 'open') this.#fail(unreadFor(readMs, this.backlog));
+      else this.#boundReading();
+    });
   }
 
   #sendBytes(): void {
@@ -254,7 +282,10 @@ export class WorkerSession implements DecodeHost {
   }
 
   async #write(bytes: Buffer): Promise<void> {
+    this.#isWriting = true;
     const outcome = await this.#options.out.write?.(bytes);
+    this.#isWriting = false;
+    if (this.#unread === undefined) this.#boundReading();
     if (outcome === 'written' && this.#isAlive) this.#post({ kind: 'written' }, []);
   }
 
@@ -281,6 +312,7 @@ export class WorkerSession implements DecodeHost {
       void this.close();
       return;
     }
+    this.#crash = crash;
     this.#enter('crashing');
     void this.#end().then(() => {
       this.#enter('crashed');
@@ -297,6 +329,7 @@ export class WorkerSession implements DecodeHost {
 
   async #end(): Promise<void> {
     this.#timer?.cancel();
+    this.#unread?.cancel();
     await this.#worker.end();
   }
 
@@ -306,3 +339,9 @@ export class WorkerSession implements DecodeHost {
 }
 
 const LOST = 'not sent: the link to the device has ended';
+/** An open session has them: whoever reads "not sent" sends again, and the device would act twice. */
+const CUT = 'sent, but its session ended before the device answered';
+
+function unreadFor(ms: number, bytes: number): WorkerCrash {
+  return new WorkerCrash(`the driver does not read its wire: ${bytes} bytes wait, none was taken for ${ms / 1000} s`);
+}

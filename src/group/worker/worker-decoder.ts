@@ -52,7 +52,7 @@ export class WorkerDecoder implements DecodeHost {
   readonly gapMs = undefined;
   readonly settleMs = undefined;
   readonly hasUnsettled = false;
-  readonly #options: WorkerDecoderOptions;
+  readonly #options: Omit<WorkerDecoderOptions, 'previous'>;
   readonly #backlog = new WorkerBacklog();
   readonly #worker: WatchedWorker<ToWorker, FromWorker>;
   readonly #commands = new WorkerCommands();
@@ -64,9 +64,10 @@ export class WorkerDecoder implements DecodeHost {
   #stats = NO_STATS;
   #lostBytes = 0;
 
-  constructor(options: WorkerDecoderOptions) {
+  /** The one before is asked for its backlog here and not kept: each of them would keep all that were before it. */
+  constructor({ previous, ...options }: WorkerDecoderOptions) {
     this.#options = options;
-    const { hangMs = HANG_MS, previous } = options;
+    const { hangMs = HANG_MS } = options;
     this.#worker = new WatchedWorker(options, {
       kind: 'decode',
       entry: ENTRY,
@@ -91,6 +92,10 @@ export class WorkerDecoder implements DecodeHost {
   /** Bytes pushed and neither decoded nor lost. The owner keeps it near WORKER_BACKLOG by waiting for `whenRoom`. */
   get backlog(): number {
     return this.#backlog.bytes;
+  }
+
+  get crash(): WorkerCrash | undefined {
+    return this.#crash;
   }
 
   /** Bytes that the Worker was at when it crashed, or that waited when it was closed. */
@@ -124,6 +129,11 @@ export class WorkerDecoder implements DecodeHost {
   /** The Worker answers for the command, as one that nobody waits for. */
   cancelAnswer(): void {
     if (this.#state === 'ready') this.#post({ kind: 'cancel' }, []);
+  }
+
+  /** The same for one that would come too late. */
+  takeAnswerAsReading(): void {
+    if (this.#state === 'ready') this.#post({ kind: 'late' }, []);
   }
 
   /** Resolves when the backlog is below WORKER_BACKLOG. */

@@ -1,7 +1,7 @@
 // What main thread and decode Worker say to each other. Buffers are transferred, never shared: each side makes an ArrayBuffer for
 // a message and lets go of it. One batch is out at a time; its entries are what was pushed while the one before was decoded.
 //
-//   main -> Worker   batch, encode, cancel
+//   main -> Worker   batch, encode, late, cancel
 //   Worker -> main   ready, decoded (one or more per batch), encoded, answered (where the driver reads answers), crashed
 
 import type { FramingConfig } from '../../config/framing-schema.js';
@@ -48,7 +48,12 @@ export interface CancelMessage {
   readonly kind: 'cancel';
 }
 
-export type ToWorker = BatchMessage | EncodeMessage | CancelMessage;
+/** What the device answers to the command that waits is a reading. */
+export interface LateMessage {
+  readonly kind: 'late';
+}
+
+export type ToWorker = BatchMessage | EncodeMessage | LateMessage | CancelMessage;
 
 /** Readings or junk, as slices of the `bytes` of their message. `entry`: of the batch, or -1 if silence has brought it about. */
 export type Result =

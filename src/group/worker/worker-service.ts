@@ -45,6 +45,7 @@ export class WorkerService {
     if (this.#hasCrashed) return;
     if (message.kind === 'batch') this.#runBatch(message);
     else if (message.kind === 'encode') this.#encode(message);
+    else if (message.kind === 'late') this.#decoder.takeAnswerAsReading();
     else this.#decoder.cancelAnswer();
   }
 

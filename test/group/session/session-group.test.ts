@@ -2,14 +2,19 @@
 // takes time is the Worker alone.
 
 import test, { type ExecutionContext } from 'ava';
+import { Presence } from '../../../src/core/presence.js';
 import { loadDriver } from '../../../src/device/load.js';
-import { command, type GroupRig, groupRig } from '../../support/group-rig.js';
+import { command, type GroupRig, type GroupRigOptions, groupRig, SETTINGS } from '../../support/group-rig.js';
 import { until } from '../../support/session-driver-rig.js';
 import { badDriversDir } from '../../support/worker-rig.js';
 
-async function sessionRig(t: ExecutionContext, options: object = {}): Promise<GroupRig> {
+async function sessionRig(
+  t: ExecutionContext,
+  options: object = {},
+  more: Pick<GroupRigOptions, 'settings' | 'uplink'> = {},
+): Promise<GroupRig> {
   const driver = await loadDriver('session', { dirs: [badDriversDir] });
-  const rig = groupRig({ driver, plan: { driverName: 'session', driverDirs: [badDriversDir], options } });
+  const rig = groupRig({ driver, plan: { driverName: 'session', driverDirs: [badDriversDir], options }, ...more });
   t.teardown(async () => {
     if (rig.state !== 'closed') await rig.end();
   });
@@ -91,6 +96,59 @@ test.serial('a link lost before the session is open, again and again, is weather
     await tryAgain(rig);
   }
   t.is(rig.device.counters.crashes, 0);
+});
+
+test.serial(
+  'a link on which no session was open has not worked, however long it was up and whatever came',
+  async (t) => {
+    const rig = await sessionRig(t, { open: 'never' });
+    for (let round = 1; round <= 8; round++) {
+      await until(() => rig.far.opens === round && rig.far.isOpen);
+      rig.far.send('the wrong sketch');
+      await rig.clock.advance(1500);
+      rig.far.unplug();
+      await until(() => rig.state === 'backing-off');
+      await tryAgain(rig);
+    }
+    t.is(
+      rig.log.matching('trying again until it works').filter(({ level }) => level === 'warn').length,
+      1,
+      'said once',
+    );
+  },
+);
+
+test.serial('while a session is being opened its device is offline: commands are refused', async (t) => {
+  const rig = await sessionRig(t, { open: 'never' });
+  await rig.settle();
+  t.true(rig.far.isOpen);
+  rig.device.deliver(command({ transaction: 'early' }));
+  t.deepEqual(rig.relay.statuses('early'), ['error']);
+  t.is(rig.relay.responses('early')[0]?.error, 'the device is offline: connecting, start');
+});
+
+test.serial('or held until it is open', async (t) => {
+  const commands = { ...SETTINGS.commands, when_offline: 'hold' } as const;
+  const rig = await sessionRig(t, { open: 'late' }, { settings: { commands } });
+  await rig.settle();
+  rig.device.deliver(command({ transaction: 'held', payload: Buffer.from('data') }));
+  await until(() => rig.relay.statuses('held').includes('ok'));
+  t.deepEqual(rig.relay.statuses('held'), ['accepted', 'sent', 'ok']);
+  t.like(rig.relay.responses('held')[0], { data: { held: true } });
+});
+
+test.serial('the bytes of on_uplink_lost wait for the session, and go to no bootloader', async (t) => {
+  const settings = { on_uplink_lost: { after: 1000, write: Buffer.from('SAFE') } };
+  const more = { uplink: new Presence(false), settings };
+  const never = await sessionRig(t, { open: 'never' }, more);
+  await never.clock.advance(1000);
+  t.true(never.far.isOpen);
+  t.is(written(never), '');
+  const late = await sessionRig(t, { open: 'late' }, more);
+  await late.clock.advance(1000);
+  t.false(isOnline(late));
+  await until(() => written(late) === 'SAFE');
+  t.true(isOnline(late));
 });
 
 test.serial('a device that does not answer closes the link and backs off, with what to do about it', async (t) => {

@@ -1,3 +1,4 @@
+import { setTimeout as systemSleep } from 'node:timers/promises';
 import test from 'ava';
 import { sessionDriverRig, until } from '../../support/session-driver-rig.js';
 import { longestLag } from '../../support/worker-rig.js';
@@ -83,6 +84,33 @@ test.serial(
   },
 );
 
+test.serial('a session that leaves a full wire unread for too long is a bug of its driver', async (t) => {
+  const { session, ready, crashed } = sessionDriverRig(t, { open: 'deaf' }, { readMs: 300 });
+  await ready;
+  for (let i = 0; i < 3; i++) session.push(Buffer.alloc(64 * 1024));
+  t.is(await session.whenRoom(), 'gone');
+  t.regex((await crashed).message, /the driver does not read its wire: 196608 bytes wait, none was taken for 0.3 s/);
+  t.is(session.state, 'crashed');
+});
+
+test.serial('a session that reads slowly, or waits for a slow line first, is none', async (t) => {
+  const { session, sink, ready, ask } = sessionDriverRig(t, { open: 'slow-reader' }, { readMs: 300 });
+  await ready;
+  for (let i = 0; i < 12; i++) {
+    session.push(Buffer.alloc(64 * 1024));
+    t.is(await session.whenRoom(), 'done');
+  }
+  sink.hold();
+  await ask('pauses');
+  await until(() => sink.written.length > 0);
+  for (let i = 0; i < 3; i++) session.push(Buffer.alloc(64 * 1024));
+  const room = session.whenRoom();
+  await systemSleep(900);
+  t.is(session.state, 'open');
+  sink.release();
+  t.is(await room, 'done');
+});
+
 test.serial('thousands of readings in one turn are one batch; what is none is told', async (t) => {
   const { session, sink, ask } = sessionDriverRig(t);
   await ask('many 5000');
@@ -122,8 +150,10 @@ test.serial('a device that does not answer is weather: open rejects, or nothing 
 test.serial('a driver that ends its wire has given up: weather, in its words', async (t) => {
   const { ready, ask, unanswered } = sessionDriverRig(t);
   await ready;
-  void ask('end no pulse for 5 s');
+  const waiting = ask('end no pulse for 5 s');
   t.is(await unanswered, 'no pulse for 5 s');
+  const reason = 'sent, but its session ended before the device answered: no pulse for 5 s';
+  t.deepEqual(await waiting, { ok: false, reason });
 });
 
 const BUGS: readonly (readonly [
@@ -181,13 +211,28 @@ test.serial('the end of the link ends the wire, lets the session close, and then
   await ready;
   const open = ask('slow');
   session.flush('end');
-  t.deepEqual(await open, { ok: false, reason: 'not sent: the link to the device has ended' });
+  t.deepEqual(await open, { ok: false, reason: 'sent, but its session ended before the device answered' });
   t.is(await session.whenIdle(), 'gone');
   t.is(session.state, 'closed');
   t.deepEqual(sink.objects, [{ closed: true }, { wire: 'ended' }]);
   t.is(sink.text, 'bye', 'where the link is still up, last words arrive');
   t.like(await ask('data'), { ok: false });
 });
+
+test.serial(
+  'a command that the session has is never told to be not sent, even if nobody asks the session to end',
+  async (t) => {
+    const { session, ready, ask } = sessionDriverRig(t);
+    await ready;
+    const moving = ask('slow');
+    await session.close();
+    t.deepEqual(await moving, { ok: false, reason: 'sent, but its session ended before the device answered' });
+    const early = sessionDriverRig(t, { open: 'never' });
+    const waiting = early.ask('slow');
+    early.session.flush('end');
+    t.deepEqual(await waiting, { ok: false, reason: 'not sent: the link to the device has ended' });
+  },
+);
 
 for (const how of ['never', 'throws']) {
   test.serial(

@@ -37,6 +37,16 @@ test.serial('an answer that is given up settles, and what comes late is a readin
   t.deepEqual(await next, { ok: true, data: { text: 'ACK', to: 'on' } });
 });
 
+test.serial('an answer that is late is a reading, and the command is told of it', async (t) => {
+  const rig = workerRig(t, 'answers');
+  const [answer] = await encoded(t, rig, 'go');
+  rig.decoder.takeAnswerAsReading();
+  rig.push('ACK late\n');
+  t.like(await answer, { ok: true });
+  await rig.decoder.whenIdle();
+  t.deepEqual(rig.sink.objects, [{ text: 'ACK late' }]);
+});
+
 test.serial('a crash of the Worker answers the command that waits', async (t) => {
   const rig = workerRig(t, 'answers');
   const [answer] = await encoded(t, rig, 'go');

@@ -1,6 +1,14 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
+import { systemClock } from '../../../src/core/clock.js';
+import { ConnectionFlag } from '../../../src/core/connection-flag.js';
+import { silentLog } from '../../../src/core/log.js';
+import { loadDriver } from '../../../src/device/load.js';
+import type { DecodeHost } from '../../../src/group/decode-host.js';
+import { workerHostMaker } from '../../../src/group/make-decode-host.js';
 import { eventually } from '../../support/eventually.js';
-import { longestLag, workerRig } from '../../support/worker-rig.js';
+import { badDriversDir, framing, longestLag, TimedSink, workerRig } from '../../support/worker-rig.js';
 
 const HANG_MS = 1000;
 /** Where 2 cores are shared with other tests. */
@@ -205,3 +213,40 @@ test.serial('a Worker that hangs is closed at once', async (t) => {
   t.true(performance.now() - since < 10_000); // half of what a hang may take
   t.is(decoder.lostBytes, 5);
 });
+
+test.serial('a device whose Worker crashes again and again keeps none but the last', async (t) => {
+  const crashOne = await crashingDevice();
+  const hosts: WeakRef<DecodeHost>[] = [];
+  for (let round = 0; round < 6; round++) hosts.push(await crashOne());
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  await eventually(() => {
+    gc();
+    return hosts.filter((host) => host.deref()).length <= 1;
+  }, 'the Workers of before to be let go of');
+  t.pass();
+});
+
+/** Answers a function that has the device's next Worker crash. */
+async function crashingDevice(): Promise<() => Promise<WeakRef<DecodeHost>>> {
+  const driver = await loadDriver('throws', { dirs: [badDriversDir] });
+  let tell: () => void = () => {};
+  const make = workerHostMaker({
+    id: 'throws',
+    clock: systemClock,
+    log: silentLog,
+    flag: new ConnectionFlag(),
+    plan: { driver, driverName: 'throws', driverDirs: [badDriversDir], options: {}, framing: framing('line') },
+    onCrash: () => tell(),
+    session: () => ({ onReady: () => {}, onUnanswered: () => {}, onDetails: () => {} }),
+  });
+  return async () => {
+    const host = make(new TimedSink());
+    const crashed = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    host.push(Buffer.from('throw\n'), systemClock.now(), systemClock.wall());
+    await crashed;
+    return new WeakRef(host);
+  };
+}

@@ -20,7 +20,23 @@ const OPENINGS = {
   late: () => sleep(150),
 };
 
+let isPaused = false;
+
+/** One chunk in 100 ms, none while `pauses` waits for its bytes to leave. */
+async function readSlowly(wire) {
+  for (;;) {
+    if (!isPaused) wire.read();
+    await sleep(100);
+  }
+}
+
 const COMMANDS = {
+  pauses: ({ wire }) => {
+    isPaused = true;
+    wire.write('slow', () => {
+      isPaused = false;
+    });
+  },
   echo: ({ wire }, text) => wire.write(text),
   flow: async ({ wire }, text) => {
     // 64 KiB as back-pressure allows, with the number of times that it had to wait
@@ -86,7 +102,8 @@ export default {
   commands: { echo: { summary: 'writes' } },
   async open(host, { open, close } = {}) {
     if (open !== undefined) await OPENINGS[open]?.(host);
-    if (open !== 'deaf') host.wire.on('data', (bytes) => host.reading({ got: bytes.toString() }));
+    if (open === 'slow-reader') void readSlowly(host.wire);
+    else if (open !== 'deaf') host.wire.on('data', (bytes) => host.reading({ got: bytes.toString() }));
     host.wire.on('end', () => host.reading({ wire: 'ended' }));
     if (open === 'dumb') return {};
     return {
