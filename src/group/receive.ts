@@ -62,6 +62,8 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   #sessionOn: Lease<Link> | undefined;
   /** A Worker that has crashed and whose successor has still to be made: that takes over what it had not decoded. */
   #left: DecodeHost | undefined;
+  /** The decoder was made for that: it is as fresh as one for the next link, which may have it. */
+  #isSuccessor = false;
   /** The inbox is closed and worked off, and the decoder has been told. */
   #isOver = false;
 
@@ -234,7 +236,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
         this.#onQuiet(item.at);
         return undefined;
       case 'ended':
-        return this.#endOfInput(thread, item.isFresh);
+        return this.#endOfInput(thread, item.isFresh && !this.#isSuccessor);
       case 'crashed':
         if (item.host === this.#ctx.decoder) throw item.error;
         return undefined;
@@ -280,6 +282,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   #endOfInput(thread: Thread, isLast: boolean): Promise<void> | undefined {
     const { decoder } = this.#ctx;
     this.#quiet.cancel();
+    this.#isSuccessor = false;
     if (decoder === undefined) return undefined;
     decoder.flush('end');
     this.#countFrames(decoder);
@@ -319,8 +322,10 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
 
   /** What a Worker has left is decoded now, and not only when more comes: that may be from another link, or never. */
   #succeed(): void {
-    if (this.#left !== undefined) this.decoder();
+    if (this.#left === undefined) return;
+    this.decoder();
     this.#left = undefined;
+    this.#isSuccessor = true;
   }
 
   #onQuiet(at: number): void {
