@@ -178,15 +178,20 @@ test('SIGTERM while the broker is away and readings wait: exit 0 within the dead
   t.truthy(gateway.log.find(({ msg }) => msg.startsWith('100 messages are kept on the disk')));
 });
 
-test('SIGTERM, and another one at once, while it is only starting: an orderly end all the same', async (t) => {
+/** A gateway with a broker of its own and a device that has to be left in a safe state. */
+async function failSafeGateway(t: ExecutionContext): Promise<GatewayProcess> {
   const device = await startTcpDevice();
   t.teardown(() => device.close());
-  const gateway = gatewayFor(t, {
+  return gatewayFor(t, {
     config: {
       mqtt: { url: 'embedded', embedded: { port: 0 } },
       devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, on_shutdown: FAIL_SAFE } },
     },
   });
+}
+
+test('SIGTERM, and another one at once, while it is only starting: an orderly end all the same', async (t) => {
+  const gateway = await failSafeGateway(t);
   await gateway.waitForLog(({ msg }) => msg.endsWith(' starts'));
   gateway.signal('SIGTERM');
   gateway.signal('SIGINT'); // the same one again might come as one
@@ -195,14 +200,7 @@ test('SIGTERM, and another one at once, while it is only starting: an orderly en
 });
 
 test('a SIGTERM that comes twice, as from `timeout` or by way of a wrapper: an orderly end all the same', async (t) => {
-  const device = await startTcpDevice();
-  t.teardown(() => device.close());
-  const gateway = gatewayFor(t, {
-    config: {
-      mqtt: { url: 'embedded', embedded: { port: 0 } },
-      devices: { cell: { driver: 'lines', link: `tcp://127.0.0.1:${device.port}`, on_shutdown: FAIL_SAFE } },
-    },
-  });
+  const gateway = await failSafeGateway(t);
   await gateway.waitForLog(({ group, msg }) => group === 'cell' && msg.startsWith('online'));
   gateway.signal('SIGTERM');
   await gateway.waitForLog('shutting down');
