@@ -23,6 +23,7 @@ const SHOWN = [
     'roundTrips',
     'replugMs',
     'startMs',
+    'emptyNodeMs',
     'idlePssMiB',
     'idleWakeUpsPerSecond',
   ],
