@@ -57,7 +57,7 @@ export class CheckedFramer implements Framer, FrameSink {
     if (inside) this.#sink?.frame(bytes, inside, end - this.#checksum.size);
   }
 
-  /** Where, behind a marker within the frame, a good one begins; the last is tried first. Nothing is no frame: any byte could be. */
+  /** Where, behind a marker within the frame, a good one begins; the last is tried first. An empty one is not taken: too little to check. */
   #startInside(marker: Buffer, bytes: Buffer, start: number, end: number): number | undefined {
     let left = (end - start) * CHECKED_PER_BYTE;
     let at = end - this.#checksum.size - marker.length;
