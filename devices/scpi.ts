@@ -7,6 +7,8 @@
 //   get, get/<channel>           ->  MEAS:VOLT?                    with options.readings: { voltage: 'MEAS:VOLT?' }
 //
 // A poll begins with SYST:ERR?, so that its answer is never taken for that of a command: 0,"No error";12.5;0.1
+// The queue gives its oldest error first. Where it may hold old ones (a query that had no answer, more than one error of a command,
+// whatever was before us) a command begins with *CLS: else it would be told to have failed for what went wrong before it.
 
 import {
   type Confirmation,
@@ -52,8 +54,10 @@ export default defineDriver({
 });
 
 const ERROR_QUERY = 'SYST:ERR?';
-const ERROR = /^([+-]?\d+),\s*"[^"]*"$/;
-const POLLED = /^([+-]?\d+,\s*"[^"]*");(.*)$/;
+const CLEAR = '*CLS';
+/** A quote within quotes is written twice (IEEE 488.2, 8.7.8). */
+const ERROR = /^([+-]?\d+),\s*"(?:[^"]|"")*"$/;
+const POLLED = /^([+-]?\d+,\s*"(?:[^"]|"")*");(.*)$/;
 /** From here on SCPI means "not a number" (9.91E37) or infinity (9.9E37). */
 const NO_NUMBER = 9.9e37;
 
@@ -69,16 +73,29 @@ function create(given: Options): DriverInstance {
   const polled = Object.keys(given.readings);
   /** What the frame that has just been confirmed holds; `decode` comes next. */
   let confirmed: { readonly query: string; readonly channels: readonly string[] } | undefined;
+  /** The error queue may hold what is none of the next command's; a query that is not answered puts something there. */
+  let hasOldErrors = true;
+  let isAsking = false;
   return {
     encode(command): Encoded {
       const plan = planOf(command, given);
-      return typeof plan === 'string' ? reject(plan) : plan.lines.map((line) => Buffer.from(line));
+      if (typeof plan === 'string') return reject(plan);
+      hasOldErrors ||= isAsking;
+      isAsking = plan.expects === 'values';
+      const clears = hasOldErrors && plan.expects === 'error';
+      if (clears) hasOldErrors = false;
+      return [...(clears ? [CLEAR] : []), ...plan.lines].map((line) => Buffer.from(line));
     },
     confirm(frame, command): Confirmation | undefined {
       const plan = planOf(command, given);
       const text = textOf(frame);
       if (typeof plan === 'string' || text === '' || POLLED.test(text)) return undefined;
-      if (plan.expects !== 'values') return checked(text, plan.expects);
+      if (plan.expects !== 'values') {
+        const answer = checked(text, plan.expects);
+        hasOldErrors ||= answer?.ok === false;
+        return answer;
+      }
+      isAsking = false;
       const { channels, lines } = plan;
       confirmed = { query: lines.join(), channels };
       return { ok: true, data: named(text, channels, lines.join()), isReading: true };
@@ -154,8 +171,8 @@ function valuesOf(text: string): ReadingValue[] {
 }
 
 function scalarOf(text: string): ReadingValue {
-  const quoted = /^"([^"]*)"$/.exec(text);
-  if (quoted) return quoted[1] ?? '';
+  const quoted = /^"((?:[^"]|"")*)"$/.exec(text);
+  if (quoted) return quoted[1]?.replaceAll('""', '"') ?? '';
   if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return text;
   const value = Number(text);
   return Math.abs(value) >= NO_NUMBER ? null : value;

@@ -81,6 +81,7 @@ export class Gateway {
   #origin: ConfigOrigin;
   #reloading: Promise<unknown> = Promise.resolve();
   #isStarted = false;
+  #stopped: Promise<GatewayReport> | undefined;
 
   private constructor(options: GatewayOptions, broker: EmbeddedBroker | undefined) {
     const { config, clock } = options;
@@ -175,7 +176,12 @@ export class Gateway {
   }
 
   /** The coordinated shutdown: devices first, then the uplink, under one deadline. Never rejects; idempotent. */
-  async stop(reason: string): Promise<GatewayReport> {
+  stop(reason: string): Promise<GatewayReport> {
+    this.#stopped ??= this.#stop(reason);
+    return this.#stopped;
+  }
+
+  async #stop(reason: string): Promise<GatewayReport> {
     const { shutdown_deadline } = this.#config.gateway;
     const { queued, farewell } = UPLINK_SHARES;
     this.#uplink.finishBy(this.#options.clock.now() + shutdown_deadline * queued, shutdown_deadline * farewell);

@@ -18,6 +18,9 @@ export interface DaemonLog extends Log {
   setLevel(level: LogLevel): void;
 }
 
+/** Of lines that cannot be written, characters of JSON that wait for better times. */
+const MAX_UNWRITTEN = 64 * 1024;
+
 /** Makes the root logger. */
 export async function makeLog({ level, isTerminal, fd = 1 }: LogOptions): Promise<DaemonLog> {
   const threshold = { rank: RANKS[level] };
@@ -31,7 +34,7 @@ export async function makeLog({ level, isTerminal, fd = 1 }: LogOptions): Promis
 
 async function makePino(isTerminal: boolean, fd: number): Promise<Log> {
   const lines = { level: 'debug', base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: named } };
-  if (!isTerminal) return pino<never, false>(lines, pino.destination({ dest: fd, sync: true }));
+  if (!isTerminal) return plainLog(lines, fd);
   const { default: pretty } = await import('pino-pretty');
   const stream = pretty({
     destination: fd,
@@ -42,6 +45,24 @@ async function makePino(isTerminal: boolean, fd: number): Promise<Log> {
     messageFormat: '{if group}{group}{end}{if thread}/{thread}{end}: {msg}',
   });
   return pino<never, false>({ level: 'debug', base: null }, stream);
+}
+
+/**
+ * Lines of JSON. Where they cannot be written, as to a file on a disk that is full, they wait, up to a bound: a log that throws would
+ * take everybody down who has something to say.
+ */
+function plainLog(lines: pino.LoggerOptions<never, false>, fd: number): Log {
+  const output = pino.destination({ dest: fd, sync: true, maxLength: MAX_UNWRITTEN });
+  const log: Log = pino<never, false>(lines, output);
+  let dropped = 0;
+  output.on('error', () => {});
+  output.on('drop', () => (dropped += 1));
+  output.on('drain', () => {
+    const lost = dropped;
+    dropped = 0; // first: what is said here is written, too
+    if (lost > 0) log.warn({ lost }, `the log could not be written for a while: ${lost} lines are missing`);
+  });
+  return log;
 }
 
 const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };

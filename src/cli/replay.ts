@@ -134,6 +134,7 @@ async function play(
       await sleep(clock, FAREWELL_MS, signal);
       for (const text of summary(report, clock.now() - startedAt)) out(text);
       if (!loop || signal.aborted) break;
+      if (report.isUnplugged) await line.plug();
     }
     return check === undefined || signal.aborted ? EXIT.clean : await judge(check, line, out, err);
   } finally {

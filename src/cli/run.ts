@@ -38,14 +38,14 @@ export async function runDaemon({ isTerminal, err, ...place }: RunOptions): Prom
   try {
     const service = await openService(place, log);
     const lock = await UpdateLock.open({ env: place.env, log });
-    const gateway = await startGateway(live, log, service, lock);
+    const ending = new EndRequest();
+    const gateway = await startGateway({ live, log, service, lock, ending });
     service.ready(gateway, () => busyLimitMs(live.current.config));
-    const stopped = untilStopped(
-      heldFromUpdates(gateway, lock),
-      log,
-      () => reloadOnSignal(gateway, live, log, service),
-      (reason) => service.stopping(reason, config.gateway.shutdown_deadline),
-    );
+    const stopped = untilStopped(heldFromUpdates(gateway, lock), log, {
+      onReload: () => reloadOnSignal(gateway, live, log, service),
+      onStop: (reason) => service.stopping(reason, config.gateway.shutdown_deadline),
+      asked: ending.asked,
+    });
     letGo();
     return await stopped;
   } catch (error) {
@@ -65,12 +65,15 @@ function openService({ env }: ConfigPlace, log: Log): Promise<ServiceNotify> {
   return ServiceNotify.open({ env, clock: systemClock, log, monotonicUs, pid: process.pid });
 }
 
-async function startGateway(
-  live: LiveConfig,
-  log: DaemonLog,
-  service: ServiceNotify,
-  lock: UpdateLock | undefined,
-): Promise<Gateway> {
+interface DaemonParts {
+  readonly live: LiveConfig;
+  readonly log: DaemonLog;
+  readonly service: ServiceNotify;
+  readonly lock: UpdateLock | undefined;
+  readonly ending: EndRequest;
+}
+
+async function startGateway({ live, log, service, lock, ending }: DaemonParts): Promise<Gateway> {
   const { config, devices, origin } = live.current;
   // Both are needed to make each other: a request can only come once the gateway is there.
   const running: { gateway?: Gateway } = {};
@@ -91,7 +94,7 @@ async function startGateway(
     process: {
       setLogLevel: (level) => log.setLevel(level),
       reload: () => service.reloading(() => reload(running.gateway, live, log)),
-      restart: once(() => process.kill(process.pid, 'SIGTERM')),
+      restart: () => ending.ask('restart', running.gateway),
       addDevice: (name, device) => changes.addDevice(name, device),
       removeDevice: (name) => changes.removeDevice(name),
       enableDevice: (name, wanted) => changes.enableDevice(name, wanted),
@@ -100,14 +103,28 @@ async function startGateway(
   return running.gateway;
 }
 
-/** Asked for twice, by two who did not know of each other, it must not look like impatience. */
-function once(restart: () => void): () => void {
-  let isAsked = false;
-  return () => {
-    if (isAsked) throw new RequestError('the gateway is ending already');
-    isAsked = true;
-    restart();
-  };
+/**
+ * The wish of somebody who sends no signal that the gateway ends. It is no signal either: one that follows, from whoever supervises
+ * the process, would look like the second of somebody impatient, and so would this one behind a signal.
+ */
+class EndRequest {
+  /** Resolves with the reason. */
+  readonly asked: Promise<string>;
+  #isAsked = false;
+  #tell: (reason: string) => void = () => {};
+
+  constructor() {
+    this.asked = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
+  }
+
+  /** Throws a RequestError where it ends already: two may not know of each other. */
+  ask(reason: string, gateway: Gateway | undefined): void {
+    if (this.#isAsked || gateway?.registry.isShuttingDown) throw new RequestError('the gateway is ending already');
+    this.#isAsked = true;
+    this.#tell(reason);
+  }
 }
 
 /** Nobody waits for an answer here: what `reload` has not logged itself is logged. */
@@ -126,7 +143,11 @@ function apply(gateway: Gateway, { config, devices, origin }: GoodConfig): Promi
 /** Reads the config again and applies it. A bad one changes nothing, is logged, and rejects with what is wrong. */
 async function reload(gateway: Gateway | undefined, live: LiveConfig, log: Log): Promise<ReloadReport> {
   if (gateway === undefined) throw new RequestError('the gateway is only just starting: send it again');
-  const report = await live.reload((read) => apply(gateway, read));
+  refuseWhileEnding(gateway, log);
+  const report = await live.reload((read) => {
+    refuseWhileEnding(gateway, log); // looking at the files takes its time
+    return apply(gateway, read);
+  });
   if ('lines' in report) {
     for (const line of report.lines) log.error(line);
     log.error('reload: the config is not good, nothing was changed');
@@ -140,12 +161,25 @@ async function reload(gateway: Gateway | undefined, live: LiveConfig, log: Log):
   return report;
 }
 
+function refuseWhileEnding({ registry }: Gateway, log: Log): void {
+  if (!registry.isShuttingDown) return;
+  log.warn('reload: the gateway is ending, nothing was changed');
+  throw new RequestError('the gateway is ending: nothing was changed');
+}
+
+export interface StopOptions {
+  readonly onReload?: () => void;
+  /** It begins to end. */
+  readonly onStop?: (reason: string) => void;
+  /** Resolves with the reason when it is to end without a signal. */
+  readonly asked?: Promise<string>;
+}
+
 /** Runs a started gateway until a signal stops it; gives the exit code. The demo uses it too. */
 export function untilStopped(
   gateway: Pick<Gateway, 'stop'>,
   log: Log,
-  onReload: () => void = () => {},
-  onStop: (reason: string) => void = () => {},
+  { onReload = () => {}, onStop = () => {}, asked }: StopOptions = {},
 ): Promise<number> {
   return new Promise((resolve) => {
     // Timers of the clock do not keep the process alive, the daemon itself does.
@@ -155,11 +189,17 @@ export function untilStopped(
       release();
       resolve(code);
     };
+    let isEnding = false;
+    let failure: number | undefined;
     const stop = (reason: string, code?: number): void => {
-      log.info({ reason }, `${reason}: shutting down`);
+      failure ??= code;
+      log.info({ reason }, `${reason}: ${isEnding ? 'ending already' : 'shutting down'}`);
+      if (isEnding) return;
+      isEnding = true;
       onStop(reason);
-      void gateway.stop(reason).then((report) => end(code ?? exitCodeOf(report, log)));
+      void gateway.stop(reason).then((report) => end(failure ?? exitCodeOf(report, log)));
     };
+    void asked?.then((reason) => stop(reason));
     const handlers: SignalHandlers = {
       onStop: (signal) => stop(signal),
       onImpatience: (signal) => {

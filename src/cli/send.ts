@@ -2,6 +2,7 @@
 
 import { deviceNameTrouble } from '../config/device-name.js';
 import { nearest } from '../config/nearest.js';
+import { ownerOf } from '../control/named-device.js';
 import { EXIT } from './exit-codes.js';
 import { CommandTrouble, type GatewayClient } from './gateway-client.js';
 import { type RemoteOptions, runRemote } from './remote-command.js';
@@ -60,16 +61,14 @@ interface ListedDevice {
 /** Nobody listens on the topics of a device that does not exist: the command would just vanish. */
 async function mustExist(client: GatewayClient, device: string): Promise<void> {
   const devices = (await client.request('devices')) as ListedDevice[]; // the answer of our own gateway
-  const found = ownerIn(devices, device);
+  const found = ownerOf(devices, device, ({ name, link }) => ({ name, isListener: isListener(link) }));
   if (found === undefined) throw new CommandTrouble(noSuchDevice(device, devices), EXIT.leftovers);
   if (found.state !== 'disabled') return;
   throw new CommandTrouble(`${found.name} is disabled: enable it with bridge/request/device/enable`, EXIT.leftovers);
 }
 
-/** The device of that name, or the listener that such a connection belongs to. `press/scale` may stand beside `press`. */
-export function ownerIn(devices: readonly ListedDevice[], device: string): ListedDevice | undefined {
-  const own = devices.find(({ name }) => name === device);
-  return own ?? devices.find(({ name, link }) => link?.startsWith('tcp-listen:') && device.startsWith(`${name}/`));
+function isListener(link: string | undefined): boolean {
+  return link?.startsWith('tcp-listen:') === true;
 }
 
 function noSuchDevice(device: string, devices: readonly ListedDevice[]): string {

@@ -94,7 +94,8 @@ export class ServiceNotify {
 
   /** Runs a reload, and tells of its beginning and end. */
   async reloading<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#gateway === undefined) return work(); // systemd must not hear READY before it is
+    // systemd must not hear READY before it is, and nothing but the end behind STOPPING.
+    if (this.#gateway === undefined || this.#gateway.registry.isShuttingDown) return work();
     this.#say(`RELOADING=1\nMONOTONIC_USEC=${this.#options.monotonicUs()}`);
     try {
       return await work();

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../core/clock.js';
 import { FerruleError, messageOf } from '../core/errors.js';
-import { openRecording } from '../hil/recording-reader.js';
+import { openRecording, type Recording } from '../hil/recording-reader.js';
 import { Simulation } from '../hil/sim.js';
 import { simConfig } from '../hil/sim-config.js';
 import { readSimFile } from '../hil/sim-file.js';
@@ -89,8 +89,16 @@ async function recordedDrivers(sim: SimFile, dir: string): Promise<Map<string, o
   const drivers = new Map<string, object>();
   for (const [name, device] of Object.entries(sim.devices)) {
     if (device.type !== 'replay') continue;
-    const { driver = 'lines', framing, options } = (await openRecording(resolve(dir, device.file))).header;
+    const { driver = 'lines', framing, options } = (await recordingOf(name, resolve(dir, device.file))).header;
     drivers.set(name, { driver, ...(framing && { framing }), ...(options && { options }) });
   }
   return drivers;
+}
+
+async function recordingOf(device: string, file: string): Promise<Recording> {
+  try {
+    return await openRecording(file);
+  } catch (cause) {
+    throw new FerruleError('sim-device', `${device}: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -44,11 +44,11 @@ export class TapEntries {
     return { entries, isLast: message.end === true };
   }
 
-  #begin({ tap, entries }: TapMessage, elapsedUs: number, into: RecordingEntry[]): void {
+  #begin({ tap, seq, entries }: TapMessage, elapsedUs: number, into: RecordingEntry[]): void {
     const first = firstTime(entries);
     const isFirst = this.#tap === undefined;
     this.#tap = tap;
-    this.#seq = 0;
+    this.#seq = isFirst ? seq : 0; // another recorder's tap may have run for long: what it has said before is not missing here
     const start = isFirst ? 0 : Math.max(this.#last, Math.round(elapsedUs));
     this.#offset = start - first;
     if (!isFirst)

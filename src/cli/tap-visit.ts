@@ -132,8 +132,10 @@ export class TapVisit {
   #subscribe(): void {
     const { client, listenTo } = this.#options;
     client.subscribe([...listenTo, this.#answers], { qos: 1 }, (error) => {
-      if (error) this.fail(`the broker does not let us subscribe: ${error.message}`, EXIT.unreachable);
-      else this.ask();
+      if (!error) this.ask();
+      // A refusal has a code. Without one the connection was lost: it comes back, and this is asked anew.
+      else if (this.#state === 'asking' || 'code' in error)
+        this.fail(`the broker does not let us subscribe: ${error.message}`, EXIT.unreachable);
     });
   }
 

@@ -14,7 +14,7 @@ const line = {
   data_bits: oneOf(5, 6, 7, 8).default(8).describe('Data bits'),
   parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity: none, even or odd'),
   stop_bits: oneOf(1, 2).default(1).describe('Stop bits'),
-  rtscts: z.boolean().default(false).describe('Hardware flow control'),
+  rtscts: z.boolean().default(false).describe('Hardware flow control: the device waits while Ferrule cannot take more'),
   idle_timeout: duration()
     .prefault(0)
     .describe('Nothing received for this long: the port is closed and opened again; 0 = never'),

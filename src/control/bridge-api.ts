@@ -129,11 +129,12 @@ function namesOf(controls: Pick<BridgeControls, 'devices'>): string[] {
   return controls.devices().map(({ name }) => String(name));
 }
 
-/** There is no group of that name: because there is no such device, or because it is not to run. */
+/** There is no group of that name: there is no such device, it is not to run, or a reload is just replacing it. */
 function notRunning(controls: Pick<BridgeControls, 'devices'>, name: string): RequestError {
-  const isDisabled = controls.devices().some((device) => device.name === name && device.state === 'disabled');
-  if (isDisabled) return new RequestError(`${name} is disabled: send device/enable first`);
-  return unknownDevice(name, namesOf(controls));
+  const state = controls.devices().find((device) => device.name === name)?.state;
+  if (state === undefined) return unknownDevice(name, namesOf(controls));
+  if (state === 'disabled') return new RequestError(`${name} is disabled: send device/enable first`);
+  return new RequestError(`${name} is just being changed: send it again`);
 }
 
 /** A group as people read it: states, times as ISO 8601, what each thread is busy with. */

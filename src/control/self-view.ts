@@ -8,12 +8,12 @@ import { redact } from '../config/redact.js';
 import type { Config } from '../config/schema.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import type { DownMessage } from '../device/message.js';
-import type { PlannedDevice } from '../device/plan-devices.js';
 import type { DeviceSet } from '../group/device-set.js';
 import { ServerManager } from '../group/server-manager.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { type DeviceHealth, groupHealthOf, type HealthInput, spoolHealthOf } from './health.js';
 import type { DeviceFacts } from './inventory.js';
+import { ownerOf } from './named-device.js';
 
 export interface SelfViewOptions {
   readonly config: () => Config;
@@ -59,7 +59,9 @@ export class SelfView {
 
   /** What a recording says of where its bytes come from; a connection has everything of its listener. */
   sourceOf(id: string): Readonly<Record<string, unknown>> {
-    const owner = ownerOf(this.#options.set.devices, id);
+    const owner = ownerOf(this.#options.set.devices, id, ({ plan: { name, link } }) => {
+      return { name, isListener: link.type === 'tcp-listen' };
+    });
     if (owner === undefined) return {};
     const { name, driverName, framing, link } = owner.plan;
     const secrets = this.#options.origin().secrets.flatMap(([, device, ...path]) => (device === name ? [path] : []));
@@ -80,12 +82,6 @@ export class SelfView {
     if (group !== undefined) return { name, ...groupHealthOf(group.state) };
     return { name, state: config().devices[name]?.enabled === false ? 'disabled' : 'closed', reason: '' };
   }
-}
-
-/** The device of that name, or the listener that such a connection belongs to. `press/scale` may stand beside `press`. */
-export function ownerOf(devices: readonly PlannedDevice[], id: string): PlannedDevice | undefined {
-  const own = devices.find(({ plan }) => plan.name === id);
-  return own ?? devices.find(({ plan: { name, link } }) => link.type === 'tcp-listen' && id.startsWith(`${name}/`));
 }
 
 /** Where a device is, without the settings. */

@@ -40,6 +40,14 @@ export class SliceBatch {
     this.#loan = undefined;
   }
 
+  /** Also a part of what was lent: a framer may have gone on with the rest of a chunk. */
+  #isLent(bytes: Buffer): boolean {
+    const lent = this.#lent;
+    if (bytes.buffer !== lent?.buffer) return false;
+    const from = bytes.byteOffset - lent.byteOffset;
+    return from >= 0 && from + bytes.length <= lent.length;
+  }
+
   /** Adds `bytes[start, end)`. Another buffer than before (a frame that straddled chunks was joined) begins a new batch. */
   add(bytes: Buffer, start: number, end: number): void {
     if (bytes !== this.#bytes) {
@@ -57,7 +65,7 @@ export class SliceBatch {
     this.#bytes = undefined;
     this.#bounds = [];
     if (isWasteful(bytes, bounds)) this.#take(compact(bytes, bounds));
-    else this.#take({ bytes, bounds, loan: bytes === this.#lent ? this.#loan?.share() : undefined });
+    else this.#take({ bytes, bounds, loan: this.#isLent(bytes) ? this.#loan?.share() : undefined });
   }
 }
 

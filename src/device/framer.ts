@@ -12,7 +12,7 @@ export type JunkReason =
   | 'bad-length' // a length field that is impossible
   | 'bad-escape' // SLIP or COBS coding violated
   | 'no-start' // bytes before a start of frame
-  | 'partial'; // the link was lost, or went quiet, inside a frame
+  | 'partial'; // the link was lost, or went quiet, inside a frame; or bytes before it are missing
 
 export interface FrameSink {
   /**
@@ -24,13 +24,19 @@ export interface FrameSink {
   junk(bytes: Buffer, start: number, end: number, reason: JunkReason, dropped: number): void;
 }
 
-/** `gap`: the line has been silent for `gapMs` or longer. `end`: the link is gone, no more bytes will follow. */
-export type FlushReason = 'gap' | 'end';
+/**
+ * `gap`: the line has been silent for `gapMs` or longer. `end`: the link is gone, no more bytes will follow. `hole`: bytes are missing
+ * here, so that those to come may begin inside a frame.
+ */
+export type FlushReason = 'gap' | 'end' | 'hole';
 
 export interface Framer {
   /** Takes the next bytes; reports what became whole. The framer may keep slices of `chunk`. Never throws. */
   push(chunk: Buffer, sink: FrameSink): void;
-  /** Ends a partial frame: by silence for `silence` framing, else as junk (`partial`). The framer is as new afterwards. */
+  /**
+   * Ends a partial frame: by silence for `silence` framing, else as junk (`partial`). The framer is as new afterwards; only after a
+   * `hole` it takes what may be the tail of a frame for `partial` too, as far as the framing can tell.
+   */
   flush(reason: FlushReason, sink: FrameSink): void;
   /** Bytes held of a frame that is not whole yet; never more than `max_length` plus the framing's own overhead. */
   readonly held: number;

@@ -52,8 +52,13 @@ export interface LinkHandlers {
 export interface Link {
   /** Short text for logs and snapshots, e.g. `serial /dev/ttyUSB0` or `tcp 10.0.0.5:4001`. */
   readonly name: string;
-  /** True where `pause()` makes the sender wait (TCP). A serial line goes on talking: what is not read is lost. */
+  /**
+   * True where `pause()` makes the sender wait: TCP, and a serial line with `rtscts`. Another serial line goes on talking: what is not
+   * read is lost.
+   */
   readonly canPause: boolean;
+  /** A serial line: a byte may take 33 ms on its way out (300 baud). */
+  readonly isSerial: boolean;
   /** Starts reading. To be called once, in the same turn in which `open` resolved or a connection was accepted. */
   attach(handlers: LinkHandlers): void;
   /** Writes all of `bytes`. One write at a time: the send thread waits for the outcome. Never rejects, never hangs. */

@@ -1,8 +1,9 @@
 // Finds drivers by their name: one file in a drivers folder = one driver, `nmea0183.js` -> `nmea0183`. Nothing is registered
 // anywhere, and nothing is imported before a device asks for it. Folders: Ferrule's own, then the user's `drivers_dir`.
-// An imported driver stays: a changed file counts from the next start of the process on.
+// An imported driver stays: a changed file counts from the next start of the process on. One that could not be imported is tried
+// again when it has been mended.
 
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
@@ -112,13 +113,25 @@ async function importDriver(file: string): Promise<Driver> {
 async function importFile(file: string): Promise<{ readonly default?: unknown }> {
   Object.assign(globalThis, { [OFFERED]: driverApi });
   try {
-    return await import(pathToFileURL(file).href);
+    return await importAnew(file);
   } catch (error) {
     const message = messageOf(error);
     const hint = message.includes("'ferrule'")
       ? ` (make ferrule known there: npm link ferrule, or a link at ${path.join(path.dirname(file), 'node_modules/ferrule')})`
       : '';
     throw new DriverError('broken', `${file} cannot be loaded: ${message}${hint}`, { cause: error });
+  }
+}
+
+/** What could not be imported once stays so, for Node, under that name: a file that has changed since we began gets another one. */
+async function importAnew(file: string): Promise<{ readonly default?: unknown }> {
+  const { href } = pathToFileURL(file);
+  try {
+    return await import(href);
+  } catch (error) {
+    const { mtimeMs } = await stat(file);
+    if (mtimeMs < performance.timeOrigin) throw error;
+    return import(`${href}?${mtimeMs}`);
   }
 }
 

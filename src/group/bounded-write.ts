@@ -38,7 +38,7 @@ export function writeBounded(link: Link, bytes: Buffer, clock: Clock, stop: Abor
 }
 
 /** The longest that a write of that many bytes may take, ms. */
-export function limitMs(link: Pick<Link, 'canPause'>, bytes: number): number {
-  const ownMs = bytes * (link.canPause ? SOCKET_MS_PER_BYTE : SERIAL_MS_PER_BYTE);
+export function limitMs(link: Pick<Link, 'isSerial'>, bytes: number): number {
+  const ownMs = bytes * (link.isSerial ? SERIAL_MS_PER_BYTE : SOCKET_MS_PER_BYTE);
   return Math.min(BASE_MS + ownMs, MOST_MS);
 }

@@ -5,7 +5,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.js';
 import type { Log } from '../core/log.js';
-import { WaitList } from '../core/wait-list.js';
 import { type FirstFrameOptions, nameByFirstFrame } from './first-frame.js';
 import { isPowerOfTwo } from './power-of-two.js';
 
@@ -25,7 +24,8 @@ export interface CallerNamesOptions extends FirstFrameOptions {
 export class CallerNames {
   readonly #options: CallerNamesOptions;
   readonly #waiting = new Set<Socket>();
-  readonly #leaving = new WaitList<undefined>();
+  /** Who waits for a name, and how to tell that it may be free. */
+  readonly #forNames = new Set<{ readonly name: string; readonly tell: () => void }>();
   #isClosed = false;
   /** Times that somebody got the name of a connection that was there. */
   #takeovers = 0;
@@ -48,16 +48,16 @@ export class CallerNames {
     return why === undefined ? 'admitted' : { why };
   }
 
-  /** To be told when a connection has ended and its name is free. */
-  left(): void {
-    this.#leaving.settleAll(undefined);
+  /** To be told when a connection has ended and its name is free. After an outage thousands wait, each for its own. */
+  left(name: string): void {
+    for (const waiting of this.#forNames) if (waiting.name === name) waiting.tell();
   }
 
   /** Whoever has no name yet gets none any more. */
   close(): void {
     this.#isClosed = true;
     for (const socket of this.#waiting) socket.destroy();
-    this.left();
+    for (const { tell } of this.#forNames) tell();
   }
 
   async #admitWhenFree(socket: Socket, name: string): Promise<string | undefined> {
@@ -71,13 +71,27 @@ export class CallerNames {
       held = holder(name)
     ) {
       held.end('its device has called again');
-      await this.#leaving.wait(giveUp.signal, undefined);
+      await this.#untilLeft(name, giveUp.signal);
     }
     timer.cancel();
     if (socket.destroyed) return GONE;
     if (holder(name) !== undefined) return `its older connection ${name} has not ended within ${MAKE_WAY_MS / 1000} s`;
     admit(socket, name);
     return undefined;
+  }
+
+  /** Resolves when the connection of that name may have ended, or `stop`, not aborted yet, aborts. */
+  #untilLeft(name: string, stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const tell = (): void => {
+        this.#forNames.delete(waiting);
+        stop.removeEventListener('abort', tell);
+        resolve();
+      };
+      const waiting = { name, tell };
+      this.#forNames.add(waiting);
+      stop.addEventListener('abort', tell, { once: true });
+    });
   }
 
   /** Two devices of one name throw each other out for ever, and each of them looks like one that calls again. */

@@ -28,8 +28,10 @@ export type ReceiveItem =
   | { readonly kind: 'opened'; readonly lease: Lease<Link> }
   /** Nothing has come for as long as the decoder waits. */
   | { readonly kind: 'quiet'; readonly at: number }
-  /** No more bytes of this link, or a hole in them. `isFresh`: those of the next one get a new framer and a new driver. */
+  /** No more bytes of this link. `isFresh`: those of the next one get a new framer and a new driver. */
   | { readonly kind: 'ended'; readonly isFresh: boolean }
+  /** Bytes are missing between those before and those behind. */
+  | { readonly kind: 'hole' }
   /** The Worker of that decoder is gone. */
   | { readonly kind: 'crashed'; readonly host: DecodeHost; readonly error: unknown }
   /** A Worker has handed out more than there was room for. */

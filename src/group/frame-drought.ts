@@ -7,6 +7,9 @@ import type { DeviceContext } from './device-context.js';
 /** So many bytes, or bytes for so long, ms, are more than a frame. */
 const MANY_BYTES = 16 * 1024;
 const LONG_MS = 60_000;
+/** Bytes that come this long after others, ms, are another attempt to say something; so many are made in that minute, or one lasts it. */
+const PAUSE_MS = 1000;
+const ATTEMPTS = 3;
 /** Of the first that came: enough to see text, or what a wrong baud rate makes of it. */
 const SAMPLE_BYTES = 32;
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -19,9 +22,13 @@ export function lookForFrames(
   at: number,
 ): FrameDrought | 'over' | undefined {
   if (counters.frames > 0 || counters.junk > 0) return 'over';
-  if ((decoder?.backlog ?? 0) > 0) return drought; // a Worker that has not got so far
+  if (decoder === undefined || decoder.endsWithLink) return 'over'; // a session has no frames
   const goingOn = drought ?? new FrameDrought(log);
-  return goingOn.goesOn(bytes, at) ? 'over' : goingOn;
+  const undecoded = decoder.backlog ?? 0;
+  // A Worker has not seen this chunk yet; what is told is told of those before it.
+  if (undecoded === bytes.length && goingOn.tell()) return 'over';
+  goingOn.add(bytes, at);
+  return undecoded === 0 && goingOn.tell() ? 'over' : goingOn;
 }
 
 /** Until a device's first frame. */
@@ -29,24 +36,43 @@ export class FrameDrought {
   readonly #log: Log;
   #sample: Buffer = NOTHING;
   #bytes = 0;
+  /** Monotonic ms of the first bytes, of the last, and of the first of this attempt. */
   #since = 0;
+  #lastAt = 0;
+  #attemptAt = 0;
+  #attempts = 0;
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Bytes that came at `at` (monotonic ms) have made no frame, nor anything else. Answers whether that has been told now: once is enough. */
-  goesOn(bytes: Buffer, at: number): boolean {
+  /** Bytes that came at `at` (monotonic ms). */
+  add(bytes: Buffer, at: number): void {
     if (this.#bytes === 0) this.#since = at;
+    if (this.#bytes === 0 || at - this.#lastAt >= PAUSE_MS) {
+      this.#attempts += 1;
+      this.#attemptAt = at;
+    }
+    this.#lastAt = at;
     this.#bytes += bytes.length;
     const rest = SAMPLE_BYTES - this.#sample.length;
     if (rest > 0) this.#sample = Buffer.concat([this.#sample, bytes.subarray(0, rest)]);
-    if (this.#bytes < MANY_BYTES && at - this.#since < LONG_MS) return false;
+  }
+
+  /** Of what was added there is no frame, nor anything else: says so if that is strange. Answers whether it has: once is enough. */
+  tell(): boolean {
+    if (!this.#isStrange()) return false;
     const text = this.#sample.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
     this.#log.warn(
       { thread: 'receive', bytes: this.#bytes, first_hex: this.#sample.toString('hex'), first_text: text },
       `${this.#bytes} bytes have come and not one frame: are the framing (delimiter, length) and the baud rate those of the device? It began with "${text}"`,
     );
     return true;
+  }
+
+  /** A stray byte, and an hour later the first piece of a frame: that is not. */
+  #isStrange(): boolean {
+    if (this.#bytes >= MANY_BYTES) return true;
+    return this.#lastAt - (this.#attempts > ATTEMPTS ? this.#since : this.#attemptAt) >= LONG_MS;
   }
 }

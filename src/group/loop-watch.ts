@@ -5,8 +5,20 @@ import type { Clock } from '../core/clock.js';
 import type { Log } from '../core/log.js';
 
 /** A decode longer than this is felt by the neighbours, ms. */
-export const HELD_MS = 100;
+const HELD_MS = 100;
 const TELL_EVERY_MS = 60_000;
+
+/** After a decode that began at `startedAt` (monotonic ms): notes it if it was long. */
+export function watchLoop(
+  watch: LoopWatch | undefined,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  startedAt: number,
+): LoopWatch | undefined {
+  if (clock.now() - startedAt < HELD_MS) return watch;
+  const goingOn = watch ?? new LoopWatch(clock, log);
+  goingOn.note(startedAt);
+  return goingOn;
+}
 
 export class LoopWatch {
   readonly #clock: Clock;

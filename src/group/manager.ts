@@ -42,7 +42,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
   #awaySince: number | undefined;
   #nextRetryAt = 0;
   /** Why the fail-safe bytes have not been written. */
-  #unsafe: string | undefined = 'there is no link';
+  #unsafe: string | undefined;
   /** The open link, and why it is over where that is clear from its beginning. */
   #use: LinkUse | undefined;
   #stillborn: Ending | 'finish' | undefined;
@@ -55,6 +55,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
   constructor(ctx: DeviceContext, parts: ManagerParts) {
     this.#ctx = ctx;
     this.#parts = parts;
+    if (parts.reopens) this.#unsafe = 'there is no link'; // an accepted connection that has ended was ended by its device
     if (ctx.settings.silent_after > 0) this.#silence = new SilenceWatch(ctx);
   }
 
@@ -79,7 +80,7 @@ export class ManagerThread implements ThreadParts, ThreadSteps {
     }
     if (!this.#isLastOver && !this.#isOver(thread)) return this.#connect(thread);
     this.#restartCrashed(); // what a crash has left unread is still worked off
-    if (this.#unsafe !== undefined && this.#parts.reopens) tellUnsafe(this.#ctx, this.#unsafe);
+    if (this.#unsafe !== undefined) tellUnsafe(this.#ctx, this.#unsafe);
     this.#parts.onEnded();
     return 'ended';
   }

@@ -8,6 +8,7 @@
 import type { Lease } from '../core/lease.js';
 import type { Loan } from '../core/loan.js';
 import type { Inbox, Thread, ThreadExit, ThreadParts, ThreadSteps } from '../core/thread.js';
+import type { FlushReason } from '../device/framer.js';
 import type { Link } from '../device/link.js';
 import { countOf, type ReadingBatch } from '../device/message.js';
 import type { BoundedOutcome } from './bounded-write.js';
@@ -15,11 +16,11 @@ import { DeadLetters } from './dead-letters.js';
 import type { DecodeHost, DecodeSink } from './decode-host.js';
 import type { DeviceContext, ReceiveItem, UpItem } from './device-context.js';
 import { type FrameDrought, lookForFrames } from './frame-drought.js';
-import { IntakeHole } from './intake-hole.js';
+import { dropIntake, type IntakeHole } from './intake-hole.js';
 import { countJunk, junkKindOf } from './junk-kind.js';
 import { LastCrashes, type LastCrashesParts } from './last-crashes.js';
 import { LinkPause } from './link-pause.js';
-import { HELD_MS, LoopWatch } from './loop-watch.js';
+import { type LoopWatch, watchLoop } from './loop-watch.js';
 import { QuietTimer } from './quiet-timer.js';
 import { NO_SESSION } from './session/no-session.js';
 import { writeForSession } from './session/session-line.js';
@@ -62,8 +63,10 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   #sessionOn: Lease<Link> | undefined;
   /** A Worker that has crashed and whose successor has still to be made: that takes over what it had not decoded. */
   #left: DecodeHost | undefined;
-  /** The decoder was made for that: it is as fresh as one for the next link, which may have it. */
-  #isSuccessor = false;
+  /** Behind which link the decoder was made for that, as the flag counts them: the next link may have it, it is as fresh as another. */
+  #succeededAt: number | undefined;
+  /** A decoder has crashed that held the beginning of a frame: its successor is told of the hole. */
+  #isInFrame = false;
   /** The inbox is closed and worked off, and the decoder has been told. */
   #isOver = false;
 
@@ -102,7 +105,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     }
     this.#canPause = link.canPause;
     const isTooMuch = !link.canPause && received.weight + bytes.length > INTAKE_LIMIT;
-    if (isTooMuch) this.#leaveOut(bytes.length);
+    if (isTooMuch) this.#hole = dropIntake(this.#hole, this.#ctx, !this.#parts.hasSession, bytes.length);
     else if (received.put({ kind: 'chunk', bytes, loan, at, wall }) !== 'queued') counters.droppedBytes += bytes.length;
     else this.#hole?.end();
     if (link.canPause && received.weight >= PAUSE_AT) this.#pause.begin(link);
@@ -141,12 +144,10 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   onFinish(): void {
     const { lease, flag, received } = this.#ctx;
     const close = (): void => received.close();
-    if (lease === undefined || !flag.isUp) {
-      close();
-      return;
-    }
-    this.#pause.forget(); // the end of intake makes a paused link flow again; should too much come, it is paused again
-    void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
+    if (lease !== undefined && flag.isUp) {
+      this.#pause.forget(); // the end of intake makes a paused link flow again; should too much come, it is paused again
+      void lease.resource.finishIntake(FINISH_INTAKE_MS).then(close, close);
+    } else close();
   }
 
   /** Told by the manager that a link is up. A session may have to speak first, so it begins now. */
@@ -167,13 +168,15 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
       if (this.#parts.hasSession) return NO_SESSION;
       this.#ctx.decoder = this.#parts.makeDecoder(this);
       this.#framesBefore = 0;
+      if (this.#isInFrame) this.#ctx.decoder.flush('hole');
+      this.#isInFrame = false;
     }
     return this.#ctx.decoder;
   }
 
-  /** Bytes that a Worker has left behind when it crashed, and nobody has taken over. */
+  /** Bytes that a Worker has left behind when it crashed, and nobody has taken over, or that it has not decoded yet. */
   get leftBytes(): number {
-    return this.#left?.backlog ?? 0;
+    return (this.#left?.backlog ?? 0) + (this.#ctx.decoder?.backlog ?? 0);
   }
 
   /** The group is given up: what has found no room on the way up. */
@@ -208,11 +211,6 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     if (up.fits(letter)) up.put(letter);
   }
 
-  #leaveOut(bytes: number): void {
-    this.#hole ??= new IntakeHole(this.#ctx, !this.#parts.hasSession);
-    this.#hole.drop(bytes);
-  }
-
   /** Answers a promise only where there is something to wait for: with a Worker. */
   #handleNext(thread: Thread): Promise<unknown> | undefined {
     const taken = this.#ctx.received.poll();
@@ -236,7 +234,10 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
         this.#onQuiet(item.at);
         return undefined;
       case 'ended':
-        return this.#endOfInput(thread, item.isFresh && !this.#isSuccessor);
+        return this.#endOfInput(thread, item.isFresh && this.#succeededAt !== this.#ctx.flag.generation);
+      case 'hole':
+        this.#endPartial(this.decoder(), 'hole');
+        return undefined;
       case 'crashed':
         if (item.host === this.#ctx.decoder) throw item.error;
         return undefined;
@@ -262,7 +263,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     try {
       decoder.push(bytes, at, wall, loan);
     } finally {
-      this.#noteHeld(startedAt);
+      this.#loopWatch = watchLoop(this.#loopWatch, this.#ctx, startedAt);
       this.#countFrames(decoder);
     }
     this.#quiet.arm(decoder);
@@ -271,22 +272,19 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     return isBehind ? decoder.whenRoom?.(thread.abortSignal) : undefined;
   }
 
-  #noteHeld(startedAt: number): void {
-    const { clock, log } = this.#ctx;
-    if (clock.now() - startedAt < HELD_MS) return;
-    this.#loopWatch ??= new LoopWatch(clock, log);
-    this.#loopWatch.note(startedAt);
-  }
-
   /** No more bytes for now. `isLast`: nor ever for this decoder; a Worker is given the time to work off what it has. */
   #endOfInput(thread: Thread, isLast: boolean): Promise<void> | undefined {
     const { decoder } = this.#ctx;
     this.#quiet.cancel();
-    this.#isSuccessor = false;
+    this.#isInFrame = false;
     if (decoder === undefined) return undefined;
-    decoder.flush('end');
-    this.#countFrames(decoder);
+    this.#endPartial(decoder, 'end');
     return isLast || decoder.endsWithLink ? this.#retire(decoder, thread) : undefined;
+  }
+
+  #endPartial(decoder: DecodeHost, reason: FlushReason): void {
+    decoder.flush(reason);
+    this.#countFrames(decoder);
   }
 
   /** Lets go of a decoder. One that crashes over that is not closed: its successor takes over what it had not decoded. */
@@ -317,6 +315,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   #leaveDecoder(): void {
     const { decoder } = this.#ctx;
     if (decoder?.backlog) this.#left = decoder;
+    else this.#isInFrame = decoder !== undefined && decoder.held > 0;
     this.#ctx.decoder = undefined;
   }
 
@@ -325,7 +324,7 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
     if (this.#left === undefined) return;
     this.decoder();
     this.#left = undefined;
-    this.#isSuccessor = true;
+    this.#succeededAt = this.#ctx.flag.generation;
   }
 
   #onQuiet(at: number): void {

@@ -68,6 +68,8 @@ export class ServerManager {
   /** With `peer: first-frame`. */
   readonly #callers: CallerNames | undefined;
   #port = 0;
+  /** What was announced last. */
+  #isOnline = false;
   /** Set while a thread that has crashed waits for its restart. */
   #restarting: Timer | undefined;
 
@@ -199,12 +201,19 @@ export class ServerManager {
     const name = `${this.#options.listen.host}:${this.#port}`;
     this.#log.info({ thread: 'manager', listen: name }, `listening on ${name}`);
     this.#go('online', `listening on ${name}`);
-    this.#relay.offer({ kind: 'availability', device: this.#options.id, state: 'online' });
+    this.#offerAvailability('online');
     await aborted(stop);
     // Not awaited: `close` calls back when the last connection is gone, and those are closed by their own groups.
     server.close();
     this.#callers?.close();
-    this.#relay.offer({ kind: 'availability', device: this.#options.id, state: 'offline' });
+    this.#offerAvailability('offline');
+  }
+
+  /** Each once: a listener that is given up says `offline` with that, and nothing behind it. */
+  #offerAvailability(state: 'online' | 'offline'): void {
+    if (this.#isOnline === (state === 'online')) return;
+    this.#isOnline = state === 'online';
+    this.#relay.offer({ kind: 'availability', device: this.#options.id, state });
   }
 
   #makeCallers(): CallerNames {
@@ -289,7 +298,7 @@ export class ServerManager {
       group.cleanup();
     }
     if (this.#connections.delete(group.id)) addCounters(this.ended, counters);
-    this.#callers?.left();
+    this.#callers?.left(group.id.slice(this.#options.id.length + 1));
   }
 
   #refuse(socket: net.Socket): void {
@@ -319,6 +328,7 @@ export class ServerManager {
   }
 
   #onClosed(): void {
+    this.#offerAvailability('offline');
     this.#restarting?.cancel();
     this.#registry.remove(this.group);
   }

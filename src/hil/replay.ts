@@ -44,6 +44,8 @@ export interface ReplayReport {
   readonly chunks: number;
   /** Bytes that the recording itself is missing. */
   readonly dropped: number;
+  /** It ended while the link was lost, and left the plug out: to be put in before it is played again. */
+  readonly isUnplugged: boolean;
 }
 
 /** Waits for the gateway, then plays the recording once. Rejects with RecordingError where it is wrong. */
@@ -83,7 +85,13 @@ class Player {
     }
     await this.#send();
     const ended = signal.aborted ? 'aborted' : 'done';
-    return { ended, bytes: this.#bytes, chunks: this.#chunks, dropped: this.#dropped };
+    return {
+      ended,
+      bytes: this.#bytes,
+      chunks: this.#chunks,
+      dropped: this.#dropped,
+      isUnplugged: this.#isLost,
+    };
   }
 
   async #play(entry: RecordingEntry): Promise<void> {

@@ -203,14 +203,19 @@ export class Rig implements AsyncDisposable {
       random: seededRandom(seedFor(name, seed)),
       onSent: (bytes) => timeline.wire(name, 'sent', bytes),
     });
+    const ended = (): RigError => new RigError('rig-ended', `device "${name}": the rig has ended`);
     if (this.#stopping) {
       await line.close();
-      throw new RigError('rig-ended', `device "${name}": the rig has ended`);
+      throw ended();
     }
     endings.add(() => line.close());
     const fail = (sentence: string): Error => this.#failure(sentence);
     timeline.fault(name, `is put on ${line.link}`);
     const device = await make({ name, line, clock, timeline, fail });
+    if (this.#stopping) {
+      await device.close(); // a board takes its time to start
+      throw ended();
+    }
     endings.add(() => device.close());
     this.#devices.set(name, device);
     config.attach(name, line.link);

@@ -121,10 +121,12 @@ function startReplay(config: ReplayConfig, recording: Recording, { line, clock, 
   const stop = new AbortController();
   const { signal } = stop;
   const run = async (): Promise<void> => {
-    do {
-      await replay({ recording, line, clock, speed: config.speed, signal });
+    for (;;) {
+      const { isUnplugged } = await replay({ recording, line, clock, speed: config.speed, signal });
       await sleep(clock, LOOP_PAUSE_MS, signal);
-    } while (config.loop && !signal.aborted);
+      if (!config.loop || signal.aborted) return;
+      if (isUnplugged) await line.plug();
+    }
   };
   const done = run().catch((error: unknown) => say(messageOf(error)));
   const close = async (): Promise<void> => {

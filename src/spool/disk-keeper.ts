@@ -76,7 +76,11 @@ export class DiskKeeper {
   async retry(): Promise<void> {
     const before = this.#shelf.store?.totals.messages ?? 0;
     await this.#disk.retry();
-    await this.#useStore(before);
+    try {
+      await this.#useStore(before, { isAgain: this.isWritable });
+    } catch (error) {
+      await this.failed(error);
+    }
   }
 
   /**
@@ -89,7 +93,9 @@ export class DiskKeeper {
     try {
       for (const draft of drafts) ((await this.#reserve(draft.stored)) ? kept : refused).push(draft);
       await this.#shelf.append(kept.map(({ stored }) => stored));
+      this.#room.written();
     } catch (error) {
+      this.#room.written();
       await this.failed(error);
       return this.isWritable ? this.keep(drafts) : undefined;
     }
@@ -102,7 +108,11 @@ export class DiskKeeper {
   /** Keeps a block where there is room, by policy. Rejects where the disk refuses. */
   async take(block: StoredBlock): Promise<boolean> {
     if (!(await this.#reserve(block))) return false;
-    await this.#shelf.append([block]);
+    try {
+      await this.#shelf.append([block]);
+    } finally {
+      this.#room.written();
+    }
     return true;
   }
 
@@ -157,20 +167,22 @@ export class DiskKeeper {
     return this.#disk.close();
   }
 
-  /** The disk was opened, or not; `before`: messages that should be there. */
-  async #useStore(before: number): Promise<void> {
+  /** The disk was opened, or not; `before`: messages that should be there. Rejects only with `isAgain`: it had refused a write. */
+  async #useStore(before: number, { isAgain = false } = {}): Promise<void> {
     const { store } = this.#disk;
     this.#shelf.store = store;
     this.#shelf.restart();
     if (store === undefined) return;
-    this.#drops.unknown(Math.max(store.lost, before - store.totals.messages), 'unreadable');
+    const removed = isAgain ? await this.#shelf.recheck() : 0;
+    const missing = before - removed - store.totals.messages;
+    this.#drops.unknown(Math.max(store.lost, missing), 'unreadable');
     await this.#room.measure(store);
   }
 
   /** Reckons a block in, once there is room for it. False: it is to give way. */
   async #reserve({ bytes: { length } }: StoredBlock): Promise<boolean> {
     const hasRoom = await this.#makeRoom(length);
-    if (hasRoom) this.#room.add(length);
+    if (hasRoom) this.#room.reserve(length);
     return hasRoom;
   }
 

@@ -11,6 +11,8 @@ export class Room {
   readonly #limit: number;
   #measured = 0;
   #added = 0;
+  /** Reckoned in before it is written, so that no measure finds it. */
+  #reserved = 0;
 
   /** `maxBytes`: what the folder may take, at any time. */
   constructor(maxBytes: number) {
@@ -19,7 +21,7 @@ export class Room {
 
   /** Whether a block of so many bytes fits, as far as reckoned. */
   fits(bytes: number): boolean {
-    return this.#measured + this.#added + bytes + BLOCK_EXTRA <= this.#limit;
+    return this.#measured + this.#added + this.#reserved + bytes + BLOCK_EXTRA <= this.#limit;
   }
 
   /** Whether it could fit into an empty store. */
@@ -27,9 +29,15 @@ export class Room {
     return bytes + BLOCK_EXTRA <= this.#limit;
   }
 
-  /** A block was written. */
-  add(bytes: number): void {
-    this.#added += bytes + BLOCK_EXTRA;
+  /** A block is going to be written. */
+  reserve(bytes: number): void {
+    this.#reserved += bytes + BLOCK_EXTRA;
+  }
+
+  /** What was reserved has been written, as far as anybody knows. */
+  written(): void {
+    this.#added += this.#reserved;
+    this.#reserved = 0;
   }
 
   async measure(store: Store): Promise<void> {

@@ -1,10 +1,10 @@
 // One store with what of it is out of hand: blocks that the uplink has been given, and blocks that are sent and wait for
 // their removal, which is done for many at once. The spool has two shelves, the disk and the memory. Calls that wait are made
-// one after the other (the spool's Serial sees to that); `give`, `done`, `trim` and `rewind` may come at any time.
+// one after the other (the spool's Serial sees to that); `give`, `done`, `trim`, `takeBack` and `rewind` may come at any time.
 //
 //   kept --next, give--> given --done--> gone --flush--> removed
 //    ^                     |
-//    '------ rewind -------'
+//    '----- takeBack ------'
 //
 // Of a block that is taken back half sent, `next` gives the other half; what is sent is taken off the store with a flush, so
 // that a disk that refuses writes can still be read on.
@@ -33,7 +33,7 @@ export class Shelf {
   /** Taken back with messages that the broker has. */
   #toTrim: Hold[] = [];
   #cursor = 0;
-  /** Times that it was rewound. */
+  /** Times that it began anew with the first block. */
   #rewinds = 0;
   /** `next` found nothing, whatever the count says. */
   #isSpent = false;
@@ -110,21 +110,25 @@ export class Shelf {
     hold.toTrim = Math.max(hold.toTrim, messages - hold.trimmed);
   }
 
-  /** What is given is so no more. */
-  rewind(): void {
-    for (const hold of this.#given.values()) {
-      if (hold.toTrim >= hold.ref.messages) this.#gone.set(hold.ref.seq, hold.ref);
-      else if (hold.toTrim > 0) this.#toTrim.push(hold);
-    }
-    this.#given.clear();
+  /** A given block is so no more. */
+  takeBack(hold: Hold): void {
+    if (!this.#given.delete(hold.ref.seq)) return;
+    if (hold.toTrim >= hold.ref.messages) this.#gone.set(hold.ref.seq, hold.ref);
+    else if (hold.toTrim > 0) this.#toTrim.push(hold);
     this.restart();
-    this.#rewinds += 1;
+  }
+
+  /** The same with all that is given. */
+  rewind(): void {
+    for (const hold of [...this.#given.values()]) this.takeBack(hold);
+    this.restart();
   }
 
   /** Looks from the first block on again. */
   restart(): void {
     this.#cursor = 0;
     this.#isSpent = false;
+    this.#rewinds += 1;
   }
 
   /** There is nothing to be had, whatever the count says: nobody asks again until something changes. */
@@ -186,6 +190,27 @@ export class Shelf {
     return this.store?.read(0);
   }
 
+  /**
+   * The store was closed after it had refused a write, and is open again: that write may have come through all the same, and must
+   * not be asked for again. Answers how many messages are not there any more for that.
+   */
+  async recheck(): Promise<number> {
+    let removed = 0;
+    for (const ref of [...this.#gone.values()]) {
+      const there = await this.#find(ref);
+      removed += ref.messages - (there?.messages ?? 0);
+      this.#gone.delete(ref.seq);
+      if (there !== undefined) this.#gone.set(there.seq, there);
+    }
+    for (const hold of [...this.#given.values(), ...this.#toTrim]) {
+      const there = await this.#find(hold.ref);
+      if (there === undefined || there.seq === hold.ref.seq) continue;
+      removed += there.seq - hold.ref.seq;
+      this.#trimmedTo(hold, there);
+    }
+    return removed;
+  }
+
   /** A block now lies on another shelf, as `ref`; whatever is known of it moves there. */
   handOver(other: Shelf, seq: number, ref: BlockRef): void {
     const hold = this.#given.get(seq) ?? this.#toTrim.find((taken) => taken.ref.seq === seq);
@@ -239,11 +264,22 @@ export class Shelf {
     const rest = restOf(await this.store.read(ref.seq), ref, toTrim);
     if (rest === undefined) return;
     await this.store.replace(ref, rest);
-    hold.ref = refOf(rest);
-    hold.toTrim -= toTrim;
-    hold.trimmed += toTrim;
-    if (this.#given.delete(ref.seq)) this.#given.set(rest.seq, hold);
-    if (this.#gone.delete(ref.seq)) this.#gone.set(rest.seq, hold.ref);
+    this.#trimmedTo(hold, refOf(rest));
+  }
+
+  #trimmedTo(hold: Hold, rest: BlockRef): void {
+    const { seq } = hold.ref;
+    hold.ref = rest;
+    hold.toTrim -= rest.seq - seq;
+    hold.trimmed += rest.seq - seq;
+    if (this.#given.delete(seq)) this.#given.set(rest.seq, hold);
+    if (this.#gone.delete(seq)) this.#gone.set(rest.seq, rest);
+  }
+
+  /** What is there of a block: all of it, or what a trim has left. */
+  async #find({ seq, messages }: BlockRef): Promise<BlockRef | undefined> {
+    const block = await this.store?.read(seq);
+    return block !== undefined && block.seq < seq + messages ? refOf(block) : undefined;
   }
 }
 

@@ -114,8 +114,7 @@ export class Spool {
   hasRoomFor(bytes: number): boolean {
     const { whenFull, maxBytes } = this.#options;
     if (whenFull !== 'reject' || this.#status === 'closed') return true;
-    // How much there is will be known once it is open.
-    if (this.#status === 'new') return this.#opening === undefined && bytes <= maxBytes / 2;
+    if (this.#status === 'new') return this.#opening === undefined && bytes <= maxBytes / 2; // more is known once it is open
     return this.#isDiskNext ? this.#disk.fits(bytes) : this.#memory.fits(bytes);
   }
 
@@ -180,13 +179,19 @@ export class Spool {
 
   /** Blocks handed out and not done are handed out again, oldest first. */
   rewind(): void {
-    for (const { shelf, ref, toTrim } of this.#holds.values()) {
-      const isThere = shelf === this.#disk.shelf || shelf === this.#memory.shelf;
-      if (!isThere) this.#drops.unknown(ref.messages - toTrim, 'unreadable');
-    }
-    this.#holds.clear();
+    for (const seq of [...this.#holds.keys()]) this.takeBack(seq);
     this.#disk.shelf.rewind();
     this.#memory.shelf.rewind();
+  }
+
+  /** The same with one of them. */
+  takeBack(seq: number): void {
+    const hold = this.#holds.get(seq);
+    if (hold === undefined) return;
+    this.#holds.delete(seq);
+    const { shelf, ref } = hold;
+    if (shelf === this.#disk.shelf || shelf === this.#memory.shelf) shelf.takeBack(hold);
+    else this.#drops.unknown(ref.messages - hold.toTrim, 'unreadable');
   }
 
   /** Resolves when removals and trims are on the disk, or it refuses. */

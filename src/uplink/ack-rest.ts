@@ -1,7 +1,7 @@
 // When to leave acknowledgements unread for a millisecond, so that they gather. A broker that acknowledges message by message
 // (mosquitto) wakes us for one to three of them otherwise, and a wake-up costs 50 to 100 us where the message itself costs two.
 //
-//   write 256 -> rest 1 ms -> read 80 acknowledgements -> write 80 -> rest 1 ms ...
+//   write 512 -> rest 1 ms -> read 80 acknowledgements -> write 80 -> rest 1 ms ...
 //
 // Nothing can get stuck in it: only reading pauses, for a set time, while acknowledgements are owed. What may be sent is sent.
 

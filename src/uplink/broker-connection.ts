@@ -149,16 +149,28 @@ export class BrokerConnection {
     const over = new AbortController();
     const end = Promise.race([lost, aborted(stop, over.signal)]);
     thread.busy('subscribing');
-    const subscribing = session.subscribe(this.#options.hooks.filters());
+    thread.waiting(); // each packet has its limit; hundreds of devices on a slow link take many
+    const filters = this.#options.hooks.filters();
+    const subscribing = session.subscribe(filters);
     const subscribed = await Promise.race([subscribing, end.then(() => 'lost' as const)]);
     this.report(subscribed);
-    if (subscribed !== 'lost' && !session.isLost) this.#begin(session);
+    if (subscribed !== 'lost' && !session.isLost) {
+      this.#dropGone(session, filters);
+      this.#begin(session);
+    }
     thread.idle();
     const loss = await end;
     over.abort();
     if (loss !== undefined) return loss;
     thread.busy('saying goodbye to the broker');
     return this.#farewell(session, lost);
+  }
+
+  /** Of devices that have gone meanwhile: their UNSUBSCRIBE may have been quicker than the SUBSCRIBE of a long list. */
+  #dropGone(session: Session, filters: readonly string[]): void {
+    const wanted = new Set(this.#options.hooks.filters());
+    const gone = filters.filter((filter) => !wanted.has(filter));
+    if (gone.length > 0) void session.unsubscribe(gone);
   }
 
   #begin(session: Session): void {

@@ -28,6 +28,12 @@ interface Endpoint {
 /** What is read at once, at most. */
 const READ_BYTES = 64 * 1024;
 
+/**
+ * How long the first address of a broker with several is tried before it is the turn of the next. Node gives it 250 ms, which a modem
+ * does not keep: then no attempt ever gets there. Three fit into the 10 s that connecting may take.
+ */
+const ATTEMPT = { autoSelectFamilyAttemptTimeout: 3000 };
+
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
 
 /** Connects to an `mqtt:`, `mqtts:`, `ws:` or `wss:` URL. Rejects with the system's error, or SessionError on abort. */
@@ -53,6 +59,7 @@ function badScheme(url: URL): SessionError {
 function connectTcp(endpoint: Endpoint): net.Socket {
   const socket: net.Socket = net.connect({
     ...endpoint,
+    ...ATTEMPT,
     noDelay: true,
     onread: lending((bytes) => hand(socket, bytes)),
   });
@@ -63,9 +70,9 @@ function connectTcp(endpoint: Endpoint): net.Socket {
 async function connectTls({ host, port }: Endpoint, security: BrokerTls): Promise<TLSSocket> {
   const tls = await import('node:tls');
   const named = net.isIP(host) === 0 ? { servername: host } : {};
-  // Node documents `onread` for TLS too; its types do not know it.
-  const onread: object = { onread: lending((bytes) => hand(socket, bytes)) };
-  const socket: TLSSocket = tls.connect({ host, port, ...named, ...security, ...onread });
+  // Node documents them for TLS too; its types do not know them.
+  const others: object = { ...ATTEMPT, onread: lending((bytes) => hand(socket, bytes)) };
+  const socket: TLSSocket = tls.connect({ host, port, ...named, ...security, ...others });
   socket.setNoDelay(true);
   return socket;
 }
@@ -116,7 +123,7 @@ async function openWebSocket(url: URL, security: BrokerTls, signal: AbortSignal)
   const bare = new URL(url);
   bare.username = '';
   bare.password = '';
-  const socket = new WebSocket(bare, ['mqtt'], { ...security, perMessageDeflate: false });
+  const socket = new WebSocket(bare, ['mqtt'], { ...security, ...ATTEMPT, perMessageDeflate: false });
   const stream = createWebSocketStream(socket);
   // The stream reports the errors of the socket, and its own `open` is the socket's.
   const onOpen = (): boolean => stream.emit('ferrule:open');

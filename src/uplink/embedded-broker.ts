@@ -4,6 +4,7 @@
 import net from 'node:net';
 import { FerruleError } from '../core/errors.js';
 import { type Log, silentLog } from '../core/log.js';
+import { type KeepingStore, limitAway } from './away-limit.js';
 
 export interface EmbeddedBrokerOptions {
   /** A loopback address; default 127.0.0.1. */
@@ -32,6 +33,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   if (!LOOPBACK.has(host)) throw notLoopback(host);
   const { Aedes } = await import('aedes'); // 90 ms: only for those who use it
   const broker = await Aedes.createBroker();
+  const connected = new Set<string>();
+  broker.on('client', ({ id }) => void connected.add(id));
+  broker.on('clientDisconnect', ({ id }) => void connected.delete(id));
+  const { persistence: store } = broker as unknown as { readonly persistence: KeepingStore }; // its types leave it out
+  limitAway({ store, isConnected: (id) => connected.has(id), log });
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);

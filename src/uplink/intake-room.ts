@@ -26,6 +26,7 @@ export interface IntakeRoomOptions {
 export class IntakeRoom {
   readonly #options: IntakeRoomOptions;
   readonly #waiting = new WaitList<'room' | 'aborted'>();
+  /** See `hurry`. */
   #isHurried = false;
 
   constructor(options: IntakeRoomOptions) {
@@ -44,6 +45,11 @@ export class IntakeRoom {
   isBeside(bytes: number): boolean {
     const { isWrittenFirst, spool } = this.#options;
     return !isWrittenFirst || spool === undefined || spool.hasRoomFor(bytes + BLOCK_BYTES);
+  }
+
+  /** Devices are not to wait any more, whatever room there is. */
+  get isHurried(): boolean {
+    return this.#isHurried;
   }
 
   /** The gateway is ending, and the broker is slow: devices get rid of what they have, since the disk will take it. */

@@ -2,7 +2,7 @@
 // where the broker is away and nothing is kept.
 //
 //   [inbox] -> poll ------------------> outbox
-//          '-> drain -> write-ahead --> outbox, once it is on the disk
+//          '-> drain -> write-ahead --> outbox, once it is on the disk; at the end straight, where that is full
 
 import type { MessageQueue } from '../core/queue.js';
 import { countOf } from '../device/message.js';
@@ -18,7 +18,7 @@ export interface IntakeOptions {
   /** Absent where nothing is written before it is sent. */
   readonly writeAhead: Pick<WriteAhead, 'take'> | undefined;
   readonly drops: Pick<DropLog, 'note'>;
-  readonly room: Pick<IntakeRoom, 'isThere' | 'isBeside'>;
+  readonly room: Pick<IntakeRoom, 'isThere' | 'isBeside' | 'isHurried'>;
   /** Readings are sent, or kept: there is a session, or a spool. */
   readonly isKept: () => boolean;
 }
@@ -30,6 +30,8 @@ export class Intake {
   #writing: readonly OutboxEntry[] = [];
   /** What was in the inbox when the thread had to end. */
   #left: readonly OutboxEntry[] = [];
+  /** See `#goesPastDisk`. */
+  #isPastDisk = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -51,7 +53,7 @@ export class Intake {
    */
   takeIn(isForced: boolean): Promise<void> | undefined {
     const { writeAhead } = this.#options;
-    if (writeAhead !== undefined) return this.#takeInWritten(writeAhead, isForced);
+    if (writeAhead !== undefined && !this.#goesPastDisk(isForced)) return this.#takeInWritten(writeAhead, isForced);
     for (let entry = this.#next(isForced); entry !== undefined; entry = this.#next(isForced)) this.take(entry);
     return undefined;
   }
@@ -64,6 +66,16 @@ export class Intake {
   /** Takes in nothing more: what is still in the inbox is left over. */
   giveUp(): void {
     this.#left = this.#options.inbox.drain();
+  }
+
+  /**
+   * The gateway is ending, and the disk that each reading is to be written to first makes devices wait: the broker may still take
+   * them, and what it does not take is named as lost. From then on all go that way, so that none overtakes another.
+   */
+  #goesPastDisk(isForced: boolean): boolean {
+    const { room } = this.#options;
+    this.#isPastDisk ||= (isForced || room.isHurried) && !room.isBeside(0);
+    return this.#isPastDisk;
   }
 
   async #takeInWritten(writeAhead: Pick<WriteAhead, 'take'>, isForced: boolean): Promise<void> {

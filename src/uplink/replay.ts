@@ -44,6 +44,7 @@ export class Replay {
   readonly #open = new Set<BlockProgress>();
   #cursor: Cursor | undefined;
   #isReading = false;
+  #reads = 0;
   #isRunning = false;
   #order: ReplayOrder = 'live-first';
   #timer: Timer | undefined;
@@ -58,6 +59,11 @@ export class Replay {
   /** Kept messages are still to come into the outbox. */
   get isPending(): boolean {
     return this.#cursor !== undefined || this.#isReading || this.#options.spool.hasMore;
+  }
+
+  /** The read of the disk that is waited for, by number; 0: none is. */
+  get reading(): number {
+    return this.#isReading ? this.#reads : 0;
   }
 
   /** There is a session: from now on what is kept goes out. Again with another order: goes on so. */
@@ -139,6 +145,7 @@ export class Replay {
     const { spool, onFed } = this.#options;
     if (this.#isReading || !spool.hasMore) return;
     this.#isReading = true;
+    this.#reads += 1;
     void spool.next().then((block) => {
       this.#isReading = false;
       if (block !== undefined) this.#begin(block);

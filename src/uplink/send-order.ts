@@ -9,7 +9,7 @@ import type { Replay } from './replay.js';
 import type { Spill } from './spill.js';
 import { orderFor, type SpoolSettings } from './spool-settings.js';
 
-/** A disk that has not been opened, or has not taken a write, within this is not waited for; ms. */
+/** A disk that does not open, take a write or answer a read within this, or twice as long, is not waited for; ms. */
 const DISK_PATIENCE_MS = 5000;
 
 export interface SendOrderOptions {
@@ -17,7 +17,7 @@ export interface SendOrderOptions {
   readonly settings: SpoolSettings;
   readonly spool: Pick<Spool, 'messages'>;
   readonly outbox: Pick<Outbox, 'order'>;
-  readonly replay: Pick<Replay, 'start' | 'stop' | 'isPending'>;
+  readonly replay: Pick<Replay, 'start' | 'stop' | 'isPending' | 'reading'>;
   readonly spill: Pick<Spill, 'writing'>;
   /** Live readings wait no longer: pump. */
   readonly onFreed: () => void;
@@ -87,11 +87,15 @@ export class SendOrder {
 
   #waitForDisk(): void {
     if (this.#isOver) return;
-    const { clock, spill, onFreed } = this.#options;
+    const { clock, spill, replay, onFreed } = this.#options;
     const { writing } = spill;
+    const { reading } = replay;
     this.#patience = clock.after(DISK_PATIENCE_MS, () => {
-      const isStuck = !this.#isSpoolKnown || (writing.length > 0 && spill.writing === writing);
-      if (isStuck && this.preferLive()) onFreed();
+      const isWriteStuck = writing.length > 0 && spill.writing === writing;
+      const isReadStuck = reading > 0 && replay.reading === reading;
+      const isStuck = !this.#isSpoolKnown || isWriteStuck || isReadStuck;
+      if (!isStuck && this.isLiveHeld) this.#waitForDisk();
+      else if (isStuck && this.preferLive()) onFreed();
     });
   }
 }

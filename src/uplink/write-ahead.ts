@@ -11,7 +11,7 @@ import { type OutboxEntry, recordOf } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 
 export interface WriteAheadOptions {
-  readonly spool: Pick<Spool, 'append' | 'done' | 'trim' | 'rewind'>;
+  readonly spool: Pick<Spool, 'append' | 'done' | 'trim' | 'takeBack'>;
   readonly outbox: Pick<Outbox, 'add'>;
   readonly outgoing: Pick<Outgoing, 'live'>;
   /** Whether readings can be sent at once: there is a session, and no older ones have to go first. */
@@ -37,8 +37,12 @@ export class WriteAhead {
     const blocks = records.length === 0 ? [] : await spool.append(records, { isHandedOut });
     for (const entry of entries) if (entry.keep === undefined) outbox.add(entry);
     if (!isHandedOut) return;
-    if (isOpen()) for (const block of blocks) this.#send(block);
-    else spool.rewind(); // the session was lost meanwhile: nothing else is on its way, these come back with the next
+    // Where the session was lost meanwhile these come back with the next; replay may have another block in hand already.
+    const isSent = isOpen();
+    for (const block of blocks) {
+      if (isSent) this.#send(block);
+      else spool.takeBack(block.seq);
+    }
   }
 
   /** The session is over: what the broker does not have will be read from the spool again. */

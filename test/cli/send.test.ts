@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ownerIn, runSend, type SendOptions } from '../../src/cli/send.js';
+import { runSend, type SendOptions } from '../../src/cli/send.js';
 
 async function send(given: Partial<SendOptions>): Promise<{ code: number; err: string[] }> {
   const err: string[] = [];
@@ -36,16 +36,4 @@ test('without a config it says where it looked, exit code 78', async (t) => {
   const { code, err } = await send({ payload: 'x', path: '/nowhere/ferrule.yaml' });
   t.is(code, 78);
   t.regex(err.join('\n'), /no config file; looked for \/nowhere\/ferrule\.yaml/);
-});
-
-test('a name with a slash is a device of its own, or a connection of a listener, and nothing else', (t) => {
-  const devices = [
-    { name: 'press', state: 'disabled', link: 'tcp://h:1' },
-    { name: 'press/scale', state: 'online', link: 'tcp://h:2' },
-    { name: 'sensors', state: 'online', link: 'tcp-listen://0.0.0.0:7000' },
-  ];
-  const owners = ['press', 'press/scale', 'press/nobody', 'sensors/10.0.0.7', 'sensor'].map(
-    (device) => ownerIn(devices, device)?.name,
-  );
-  t.deepEqual(owners, ['press', 'press/scale', undefined, 'sensors', undefined]);
 });

@@ -261,3 +261,13 @@ test('an address that is none is refused in words', async (t) => {
     });
   }
 });
+
+test('a reload that is asked for while the gateway ends is not told: STOPPING is the last word', async (t) => {
+  const rig = new Rig();
+  const service = await rig.open({ NOTIFY_SOCKET: '@x' });
+  service.ready(rig.gateway, () => LIMIT_MS);
+  void rig.registry.shutdown(8000, 'SIGTERM');
+  service.stopping('SIGTERM', 8000);
+  t.is(await service.reloading(async () => 7), 7);
+  t.regex(rig.said.at(-1) ?? '', /^STOPPING=1\n/);
+});

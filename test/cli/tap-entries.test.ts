@@ -52,3 +52,10 @@ test('what is no message of a tap is nothing; what is no entry is left out', (t)
   }
   t.deepEqual(take(tap, message(1, 0, [chunk(0, 'a'), { t: -1 }, { t: 1, d: 'in', hex: 'x' }])), ['0 in a']);
 });
+
+test('what another recorder was told before this one came is not missing here', (t) => {
+  const tap = new TapEntries();
+  t.deepEqual(take(tap, message(1, 40, [chunk(100, 'a')])), ['0 in a']);
+  t.deepEqual(take(tap, message(1, 42, [chunk(300, 'b')])), ['0 missed', '200 in b']);
+  t.is(tap.missed, 1);
+});

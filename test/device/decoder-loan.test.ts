@@ -12,6 +12,12 @@ import { CollectingSink, textsOf } from '../support/collecting-sink.js';
 import { fc } from '../support/properties.js';
 
 const LINES = framingSchema.parse({ type: 'line', max_length: 100 });
+const CHECKED = framingSchema.parse({
+  type: 'length-prefix',
+  length_bytes: 1,
+  max_length: 100,
+  checksum: { type: 'crc16-modbus' },
+});
 
 interface Lent {
   readonly chunk: Buffer;
@@ -19,9 +25,9 @@ interface Lent {
   isBack: boolean;
 }
 
-function lend(text: string): Lent {
+function lend(bytes: string | Buffer): Lent {
   const lent: Lent = {
-    chunk: Buffer.from(text),
+    chunk: Buffer.from(bytes as string), // or a Buffer, which the types have as another overload
     loan: new Loan(() => {
       lent.isBack = true;
       lent.chunk.fill('#');
@@ -35,9 +41,9 @@ function push(decoder: Decoder, { chunk, loan }: Lent): void {
   decoder.push(chunk, 0, 0, loan);
 }
 
-function setUp(instance: DriverInstance = {}) {
+function setUp(instance: DriverInstance = {}, framing = LINES) {
   const sink = new CollectingSink();
-  return { sink, decoder: new Decoder({ framer: makeFramer(LINES), instance, out: sink }) };
+  return { sink, decoder: new Decoder({ framer: makeFramer(framing), instance, out: sink }) };
 }
 
 test('a chunk goes back when its batch is done; the line that began in an earlier one has nothing to do with it', (t) => {
@@ -66,6 +72,18 @@ test('a chunk without a whole line, or with junk only, goes back at once', (t) =
   t.true(half.isBack && junk.isBack);
   t.deepEqual(sink.reasons, ['too-long']);
   t.is(sink.junked[0]?.bytes.toString(), `ha${'x'.repeat(200)}`.slice(0, sink.junked[0]?.bytes.length));
+});
+
+test('readings behind a spoilt frame, which are found in the rest of the chunk, have a share in its loan', (t) => {
+  const { sink, decoder } = setUp({}, CHECKED);
+  const wires = ['spoilt', 'one', 'two', 'three'].map((text) => makeFramer(CHECKED).wrap(Buffer.from(text)));
+  wires[0]?.fill('x', 2);
+  const lent = lend(Buffer.concat(wires));
+  push(decoder, lent);
+  t.false(lent.isBack);
+  t.deepEqual(sink.texts, ['one', 'two', 'three']);
+  for (const { loan } of sink.batches) loan?.done();
+  t.true(lent.isBack);
 });
 
 test('what a driver has seen never goes back: it may have kept it', (t) => {

@@ -141,3 +141,10 @@ test('a drivers folder that is not there is named', async (t) => {
   t.is(error.trouble, 'no-folder');
   t.regex(error.message, /\/nowhere\/drivers/);
 });
+
+test('a driver that could not be loaded is tried again once its file has been mended', async (t) => {
+  const dir = await folder(t, { 'mine.mjs': 'export default {' });
+  t.is((await failure(t, 'mine', [dir])).trouble, 'broken');
+  await writeFile(path.join(dir, 'mine.mjs'), GOOD);
+  t.is((await loadDriver('mine', { dirs: [dir] })).summary, 'mine');
+});

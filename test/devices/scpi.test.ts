@@ -69,19 +69,48 @@ const polledReading = { voltage: 5, current: 1 };
 
 test('a command is followed by a look at the error queue, and confirmed by it', async (t) => {
   t.deepEqual(await exchange({ payload: 'OUTP ON', says: `${POLLED}0,"No error"\n` }), {
-    lines: 'OUTP ON\nSYST:ERR?\n',
+    lines: '*CLS\nOUTP ON\nSYST:ERR?\n',
     answer: { ok: true },
     readings: [polledReading],
   });
 });
 
 test('a question mark within quotes makes no query', async (t) => {
-  t.like(await exchange({ payload: 'DISP:TEXT "ready?"' }), { lines: 'DISP:TEXT "ready?"\nSYST:ERR?\n' });
+  t.like(await exchange({ payload: 'DISP:TEXT "ready?"' }), { lines: '*CLS\nDISP:TEXT "ready?"\nSYST:ERR?\n' });
 });
 
 test('a command that the instrument refuses is an error in its own words', async (t) => {
   const { answer } = await exchange({ payload: 'OUTPP ON', says: '-113,"Undefined header"\r\n' });
   t.deepEqual(answer, { ok: false, reason: 'the instrument says: -113,"Undefined header"' });
+});
+
+test('the words of the instrument may have quotes in them, which are written twice', async (t) => {
+  const { answer } = await exchange({ payload: 'DISP:TEX "a"', says: '-113,"Undefined header;DISP:TEX ""a"""\n' });
+  t.deepEqual(answer, { ok: false, reason: 'the instrument says: -113,"Undefined header;DISP:TEX ""a"""' });
+  const { answer: data } = await exchange({ payload: 'DISP:TEXT?', says: '"say ""a"";b"\n' });
+  t.deepEqual(data, { ok: true, data: { query: 'DISP:TEXT?', value: 'say "a";b' } });
+});
+
+test('where the error queue may hold old errors a command clears it first, and only there', async (t) => {
+  const decoder = decoderOf(scpi, new CollectingSink(), options);
+  const sent = async (payload: string, says: string): Promise<string> => {
+    const encoded = decoder.encodeCommand({ verb: 'set', payload: Buffer.from(payload) });
+    if (!encoded.ok) return encoded.reason;
+    decoder.push(Buffer.from(says));
+    decoder.cancelAnswer();
+    await encoded.answer;
+    return encoded.payloads.join('');
+  };
+  t.is(await sent('*IDN?', 'ACME\n'), '*IDN?\n');
+  t.is(await sent('A', '0,"No error"\n'), '*CLS\nA\nSYST:ERR?\n', 'what was before us');
+  t.is(await sent('B', '0,"No error"\n'), 'B\nSYST:ERR?\n');
+  t.is(await sent('*IDN?', 'ACME\n'), '*IDN?\n');
+  t.is(await sent('C', '-222,"Data out of range"\n'), 'C\nSYST:ERR?\n');
+  t.is(await sent('D', '0,"No error"\n'), '*CLS\nD\nSYST:ERR?\n', 'behind a refusal, of which there may be more');
+  t.is(await sent('NOSUCH?', ''), 'NOSUCH?\n');
+  t.is(await sent('*IDN?', 'ACME\n'), '*IDN?\n');
+  t.is(await sent('E', '0,"No error"\n'), '*CLS\nE\nSYST:ERR?\n', 'behind a query that the instrument did not know');
+  t.is(await sent('F', '0,"No error"\n'), 'F\nSYST:ERR?\n');
 });
 
 test('check: complete waits for *OPC?', async (t) => {
@@ -103,7 +132,7 @@ test('a query gives its answer as data and as a reading', async (t) => {
 
 test('set/<channel> fills in the template, get reads by channel', async (t) => {
   t.like(await exchange({ channel: 'voltage', payload: '12.5 $&', says: '0,"No error"\n' }), {
-    lines: 'VOLT 12.5 $&\nSYST:ERR?\n',
+    lines: '*CLS\nVOLT 12.5 $&\nSYST:ERR?\n',
     answer: { ok: true },
   });
   t.deepEqual(await exchange({ verb: 'get', says: '5;1\n' }), {

@@ -247,6 +247,20 @@ test.serial(`${CYCLES} rigs, one after the other, leave no process, file, pty, f
   t.log(before, figures());
 });
 
+test.serial('a board that is only starting when the rig ends is ended, too', async (t) => {
+  const bench = await rigFor(t, {
+    devices: { uno: { driver: 'firmata', options: { pins: { led: { mode: 'output', pin: 13 } } } } },
+  });
+  bench.signal('SIGKILL'); // so that the rig has ended before the board has started
+  await eventually(() => !isAlive(bench.pid), 'the end of the gateway');
+  const before = figures().threads;
+  const board = t.throwsAsync(bench.avr('uno'), { instanceOf: RigError, code: 'rig-ended' });
+  await eventually(() => figures().threads > before, 'its thread');
+  await bench.stop();
+  await board;
+  await eventually(() => figures().threads <= before, 'the end of its thread');
+});
+
 /** Runs a script that starts a rig and prints the gateway's pid and folder, in a process of its own. */
 async function rigElsewhere(t: ExecutionContext, script: string) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

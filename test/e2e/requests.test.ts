@@ -193,6 +193,20 @@ brokerTest('restart that is asked for twice at once ends the process in order al
   t.false(gateway.log.some(({ msg }) => msg.includes('SIGTERM again')));
 });
 
+brokerTest('what is asked for while a gateway ends is refused, and does not cut its end short', async (t) => {
+  const { ask, device, gateway, subscriber } = await requestRig(t);
+  // A peer that takes nothing: what is on its way to it holds the end up for a moment.
+  (await device.connection()).pause();
+  const bytes = Buffer.alloc(512 * 1024, 'x');
+  for (let n = 0; n < 20; n += 1) subscriber.client.publish(`${BASE}/scale/write`, bytes);
+  await subscriber.count(`${BASE}/scale/response`, 20);
+  gateway.signal('SIGTERM');
+  await gateway.waitForLog('SIGTERM: shutting down');
+  t.like(await ask('restart', {}), { status: 'error', error: 'the gateway is ending already' });
+  t.like(await ask('reload', {}), { status: 'error', error: 'the gateway is ending: nothing was changed' });
+  t.like(await gateway.exited, { code: 0, signal: null });
+});
+
 brokerTest('malformed requests are answered each, and the gateway goes on', async (t) => {
   const { ask, device, subscriber } = await requestRig(t);
   const payloads = ['{', '[]', '7', 'null', '{"id":1}', '{"id":"../../etc/passwd"}', Buffer.alloc(1024 * 1024, 0x41)];

@@ -24,7 +24,7 @@ const CELL = `${BASE}/cell`;
 const WRITE_MS = 200;
 /** From a line's being sent to its being read or written: machine under load. */
 const SLACK_MS = 2000;
-const WINDOW = 256;
+const WINDOW = 512;
 const WITHIN_MS = 30_000;
 const MIB = 1024 * 1024;
 /** What garbage may add to memory in the middle of a flood; the readings are twice as much. */

@@ -28,7 +28,7 @@ const LINES_PER_SECOND = 200;
 const AWAY_MS = isSoak ? 10_000 : 1500;
 const BETWEEN_MS = 700;
 /** Most messages on their way at once: what a loss may double. */
-const WINDOW = 256;
+const WINDOW = 512;
 const KEEPALIVE_MS = 1000;
 const WITHIN_MS = 60_000;
 /** What was kept of two devices comes back at `spool.replay_rate`, 1000 a second. */

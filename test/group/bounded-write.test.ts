@@ -1,5 +1,8 @@
+import { getEventListeners } from 'node:events';
 import test from 'ava';
-import { limitMs } from '../../src/group/bounded-write.js';
+import { memoryLink } from '../../src/device/links/memory.js';
+import { limitMs, writeBounded } from '../../src/group/bounded-write.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { command, echoDriver, groupRig } from '../support/group-rig.js';
 
 test('a command to a device that takes no bytes is answered, and the link is opened anew', async (t) => {
@@ -86,7 +89,24 @@ test('a hello that a line takes for minutes is no sign of a stuck thread', async
 });
 
 test('a slow serial line has the time that its bytes take, and a socket the time that its own take', (t) => {
-  t.is(limitMs({ canPause: false }, 1000), 50_000);
-  t.is(limitMs({ canPause: true }, 100_000), 20_000);
-  t.is(limitMs({ canPause: false }, 8 * 1024 * 1024), 600_000, 'ten minutes at most');
+  t.is(limitMs({ isSerial: true }, 1000), 50_000);
+  t.is(limitMs({ isSerial: false }, 100_000), 20_000);
+  t.is(limitMs({ isSerial: true }, 8 * 1024 * 1024), 600_000, 'ten minutes at most');
+});
+
+// The signal lives as long as the thread: a device that is written to once a second would gather a listener each time.
+test('a write leaves neither timer nor listener, however it ends', async (t) => {
+  for (const how of ['written', 'stuck'] as const) {
+    const clock = new FakeClock();
+    const { opener, far } = memoryLink({ clock });
+    const stop = new AbortController();
+    const link = await opener.open(stop.signal);
+    if (how === 'stuck') far.stall();
+    const writing = writeBounded(link, Buffer.from('x'), clock, stop.signal);
+    await clock.advance(20_000);
+    t.is(await writing, how);
+    t.is(clock.pending, 0);
+    t.is(getEventListeners(stop.signal, 'abort').length, 0);
+    await link.close();
+  }
 });

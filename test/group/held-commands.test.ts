@@ -138,6 +138,29 @@ test('commands that still waited when the link was lost are held too, before tho
   await rig.end();
 });
 
+test('where those that still waited at the loss leave too little room, the last of those held are refused', async (t) => {
+  const rig = groupRig({ settings: HOLD });
+  await rig.settle();
+  rig.far.stall();
+  deliver(rig, 'writing');
+  await rig.settle();
+  const waiting = ['w1', 'w2', 'w3'].map((text) => deliver(rig, text));
+  rig.far.refuse('missing');
+  rig.far.unplug();
+  const later = Array.from({ length: MAX_HELD }, (_, n) => deliver(rig, String(n)));
+  await rig.settle();
+  for (const each of later.slice(-3)) {
+    t.deepEqual(rig.relay.statuses(each), ['accepted', 'error']);
+    t.regex(rig.relay.responses(each).at(-1)?.error ?? '', /^not sent: the link was lost/);
+  }
+  rig.far.release();
+  await comeBack(rig);
+  for (const each of [...waiting, ...later.slice(0, -3)]) t.is(rig.relay.statuses(each).at(-1), 'ok');
+  const kept = Array.from({ length: MAX_HELD - 3 }, (_, n) => `${n}\n`);
+  t.deepEqual(rig.far.received.map(String), ['w1\n', 'w2\n', 'w3\n', ...kept]);
+  await rig.end();
+});
+
 test('max_hold counts from when a command was first held, however often the link comes and goes', async (t) => {
   const rig = await offline();
   const all = [...'abcdefgh'].map((text) => deliver(rig, text));

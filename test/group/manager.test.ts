@@ -454,6 +454,22 @@ test('on_shutdown bytes that cannot be written are an error in the log', async (
     t.is(rig.log.at('error').filter((line) => line.message.includes('safe state')).length, 1);
 });
 
+test('so they are for an accepted connection, but not for one that its device has ended', async (t) => {
+  const settings = { on_shutdown: Buffer.from('SAFE') };
+  const told = (rig: GroupRig) => rig.log.at('error').filter((line) => line.message.includes('safe state')).length;
+  const stuck = groupRig({ reopens: false, settings });
+  await stuck.settle();
+  stuck.far.stall();
+  t.true((await stuck.end()).ended);
+  t.is(told(stuck), 1);
+  const gone = groupRig({ reopens: false, settings });
+  await gone.settle();
+  gone.far.unplug();
+  await gone.settle();
+  t.true((await gone.end()).ended);
+  t.is(told(gone), 0);
+});
+
 test('a crash while the group closes leaves the link for the fail-safe bytes', async (t) => {
   const rig = groupRig({ driver: touchyDriver, settings: { on_shutdown: Buffer.from('SAFE') } });
   await rig.settle();

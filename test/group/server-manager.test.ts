@@ -210,6 +210,20 @@ test('closing the listener closes its connections first, with what they have rea
   await t.throwsAsync(rig.connect(), { code: 'ECONNREFUSED' });
 });
 
+test('a listener that is given up says that it is offline then, and nothing behind that', async (t) => {
+  const rig = await serverRig(t);
+  rig.relay.fill();
+  (await rig.connect()).write('held\n');
+  await eventually(() => rig.server.group.children[0]?.view().counters.readings === 1, 'it was read');
+  rig.server.group.close('it is no longer in the config');
+  t.false((await rig.server.group.wait(50)).ended);
+  t.deepEqual(rig.relay.availability('door'), ['online']);
+  rig.server.group.cleanup();
+  t.deepEqual(rig.relay.availability('door'), ['online', 'offline']);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.deepEqual(rig.relay.availability('door'), ['online', 'offline'], 'whoever clears it now has the last word');
+});
+
 test('a port that is taken is said so, and listened on once it is free', async (t) => {
   const squatter = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => squatter.once('listening', resolve));
@@ -332,6 +346,33 @@ test('first-frame: a device that calls again takes the place of its old connecti
   });
   rig.registry.route('door/7', set);
   await eventually(() => got === 'go\n', 'the command at the new one');
+});
+
+test('first-frame: who waits for one name is not woken by the end of the others', async (t) => {
+  const rig = await serverRig(t, BY_NAME);
+  const old = await rig.connect();
+  old.on('error', () => {}).write('ID:7\n');
+  await eventually(() => rig.server.connection('door/7') !== undefined, 'the one that is called again');
+  const held = rig.server.connection('door/7');
+  let asked = 0;
+  if (held !== undefined) {
+    held.restart = () => {
+      asked += 1;
+    };
+  }
+  const again = await rig.connect();
+  again.write('ID:7\n');
+  await eventually(() => asked === 1, 'the old one to be asked to go');
+  for (let n = 0; n < 5; n += 1) {
+    const other = await rig.connect();
+    other.write(`ID:other${n}\n`);
+    await eventually(() => counters(rig).accepted === n + 2, 'another');
+    other.destroy();
+    await eventually(() => rig.server.connectionIds.length === 1, 'its end');
+  }
+  t.is(asked, 1);
+  old.destroy();
+  await eventually(() => counters(rig).accepted === 7, 'it has the name');
 });
 
 test('first-frame: of many that call with one name at once, one is left, and it works', async (t) => {

@@ -78,7 +78,7 @@ test('nothing is sent until somebody has the line open; then the first chunk at 
   line.isOpen = true;
   await clock.advance(10_000);
   t.deepEqual(line.log, ['5110 a', '5610 b', '5610.4 c', '7110 d']);
-  t.deepEqual(await done, { ended: 'done', bytes: 4, chunks: 4, dropped: 0 });
+  t.deepEqual(await done, { ended: 'done', bytes: 4, chunks: 4, dropped: 0, isUnplugged: false });
   t.is(clock.pending, 0);
 });
 
@@ -152,4 +152,12 @@ test('it ends when it is told to, also while nobody comes', async (t) => {
   playing.stop.abort();
   t.like(await playing.done, { ended: 'aborted', bytes: 3 });
   t.is(playing.clock.pending, 0);
+});
+
+test('a recording that ends while the link is lost says that it has left the plug out', async (t) => {
+  const { clock, line, done } = start([chunk(0, 'a'), { t: 1_000_000, note: 'lost', reason: 'unplugged' }], 1);
+  line.isOpen = true;
+  await clock.advance(10_000);
+  t.deepEqual(line.log, ['100 a', '1200 unplugged']);
+  t.like(await done, { ended: 'done', isUnplugged: true });
 });

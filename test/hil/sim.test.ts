@@ -1,9 +1,11 @@
 import net from 'node:net';
+import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { systemClock } from '../../src/core/clock.js';
 import { Simulation } from '../../src/hil/sim.js';
 import { simSchema } from '../../src/hil/sim-schema.js';
 import { eventually } from '../support/eventually.js';
+import { folderFor } from '../support/ferrule-command.js';
 
 async function start(t: ExecutionContext, devices: object, seed = 1): Promise<Simulation> {
   const sim = simSchema.parse({ seed, devices });
@@ -75,4 +77,22 @@ test('a device that cannot start ends those that had; the error names it', async
   );
   await new Promise((resolve) => after.close(resolve));
   t.is(await probe.move('nobody', 'plug'), 'unknown');
+});
+
+test('a recording that ends with the plug out is played again with the plug in', async (t) => {
+  const file = path.join(
+    folderFor(t, {
+      'r.ndjson': `{"ferrule_recording":1,"device":"d"}\n{"t":0,"d":"in","hex":"61"}\n{"t":1000,"note":"lost","reason":"gone"}\n`,
+    }),
+    'r.ndjson',
+  );
+  const simulation = await start(t, { d: { type: 'replay', link: AT, file } });
+  for (const round of ['first', 'second']) {
+    let heard = listen(t, simulation, 'd');
+    await eventually(() => {
+      if (heard.socket.closed && heard.bytes().length === 0) heard = listen(t, simulation, 'd'); // nobody was there yet
+      return heard.socket.closed && heard.bytes().toString() === 'a';
+    }, `the ${round} round`);
+  }
+  t.pass();
 });

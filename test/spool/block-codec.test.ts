@@ -87,6 +87,13 @@ test('nonsense with the right checksum is turned down without large allocations'
   );
 });
 
+test('a record with a mark that this version does not know is turned down: it may mean anything', (t) => {
+  const body = Buffer.from(encodeBlock(1, [recordOf('scale', ['1.0 kg'])]).subarray(5));
+  t.is(tryDecode(1, forge(1, body))?.length, 1);
+  body[1] = (body[1] ?? 0) | 0x08; // behind the number of records
+  t.is(tryDecode(1, forge(1, body)), undefined);
+});
+
 test('an empty name, no messages and empty messages are kept', (t) => {
   const records = [recordOf('', []), { ...recordOf('a/b', []), batch: batchOf([Buffer.alloc(0), Buffer.alloc(0)]) }];
   t.deepEqual(decodeBlock(1, encodeBlock(1, records)).records.map(plain), records.map(plain));

@@ -1,7 +1,9 @@
 import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { ClassicLevel } from 'classic-level';
 import { silentLog } from '../../src/core/log.js';
+import { keyOf } from '../../src/spool/level-layout.js';
 import { openLevelStore } from '../../src/spool/level-store.js';
 import { refOf } from '../../src/spool/store.js';
 import { allBlocks, blockOf, storeContract } from '../contracts/store.js';
@@ -130,3 +132,20 @@ function newestLog(names: readonly string[]): string {
       .at(-1) ?? ''
   );
 }
+
+test('where the count in the newest block is damaged all is counted anew: no block is left lying unsent', async (t) => {
+  const folder = await makeSpoolFolder();
+  const store = await openLevelStore(folder.dir, OPTIONS);
+  for (let seq = 1; seq <= 3; seq++) await store.append([blockOf(seq, 1, 100)]);
+  await store.close();
+  const db = new ClassicLevel<Buffer, Buffer>(folder.dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
+  const value = Buffer.from((await db.get(keyOf(3, 1))) ?? []);
+  value[0] = (value[0] ?? 0) ^ 1;
+  await db.put(keyOf(3, 1), value);
+  await db.close();
+  const again = await openLevelStore(folder.dir, OPTIONS);
+  t.like(again.totals, { blocks: 3, messages: 3 });
+  t.is(again.nextSeq, 4);
+  await again.close();
+  await folder.remove();
+});

@@ -89,6 +89,29 @@ spoolTest('messages that are trimmed do not come twice, and the others keep thei
   t.is(rest?.seq, (block?.seq ?? 0) + 3);
 });
 
+spoolTest(
+  'a block whose first messages were taken off while it was out goes when it is done, under its old number',
+  {},
+  async (t, rig) => {
+    const spool = await rig.open();
+    await spool.append([recordOf('a', ['1', '2', '3', '4'])]);
+    const [block] = await takeAll(spool);
+    spool.trim(block?.seq ?? 0, 2);
+    await spool.flush();
+    t.is(spool.messages, 2);
+    spool.trim(block?.seq ?? 0, 3);
+    await spool.flush();
+    t.is(spool.messages, 1);
+    spool.done(block?.seq ?? 0);
+    await spool.flush();
+    t.is(spool.messages, 0);
+    spool.rewind();
+    t.deepEqual(await takeAll(spool), [], 'the broker has all of it');
+    await spool.close();
+    t.is((await rig.open()).messages, 0);
+  },
+);
+
 spoolTest('numbers go on after a restart, also from an empty spool', {}, async (t, rig) => {
   const spool = await rig.open();
   const [first] = await spool.append([recordOf('a', ['1', '2', '3'])], { isHandedOut: true });

@@ -23,6 +23,8 @@ export interface FakeSessionOptions {
   dropsAtOnce?: boolean;
   /** Subscriptions are never answered. */
   ignoresSubscribe?: boolean;
+  /** The packets of a subscription go out with `takeSubscriptions` only, as those of a large one that wait for others. */
+  holdsSubscribe?: boolean;
   refusedFilters?: readonly string[];
   /** Topics that the broker refuses, reason code 135. */
   refusedTopics?: readonly string[];
@@ -54,6 +56,7 @@ export class FakeSession implements Session {
   /** Acknowledgements that wait for the end of a rest. */
   #unread: number | undefined;
   readonly #whenLost: (() => void)[] = [];
+  readonly #subscriptions: (() => void)[] = [];
   #unacknowledged: IPublishPacket[] = [];
   #stalledBytes = 0;
   #dones: (() => void)[] = [];
@@ -126,11 +129,17 @@ export class FakeSession implements Session {
   }
 
   async subscribe(filters: readonly string[]): Promise<SubscribeResult> {
+    if (this.behaviour.holdsSubscribe) await new Promise<void>((resolve) => this.#subscriptions.push(resolve));
     if (this.isLost) return 'lost';
     const refused = filters.filter((filter) => this.behaviour.refusedFilters?.includes(filter));
     for (const filter of filters) if (!refused.includes(filter)) this.filters.add(filter);
     if (this.behaviour.ignoresSubscribe) return this.#neverAnswered();
     return refused.map((filter): RefusedFilter => ({ filter, reason: 'Not authorized (code 135)' }));
+  }
+
+  /** Subscriptions that were held go out, and are answered. */
+  takeSubscriptions(): void {
+    for (const take of this.#subscriptions.splice(0)) take();
   }
 
   async unsubscribe(filters: readonly string[]): Promise<'done' | 'lost'> {

@@ -13,6 +13,8 @@ import { badDriversDir, TimedSink } from './worker-rig.js';
 /** Keeps what the session writes; `hold` keeps the writes from settling. */
 export class WiredSink extends TimedSink {
   readonly written: Buffer[] = [];
+  /** The link is gone: nothing is written any more. */
+  isLost = false;
   #isHeld = false;
   #held: (() => void)[] = [];
 
@@ -22,6 +24,7 @@ export class WiredSink extends TimedSink {
   }
 
   write(bytes: Buffer): Promise<BoundedOutcome> {
+    if (this.isLost) return Promise.resolve('lost');
     this.written.push(bytes);
     return this.#isHeld
       ? new Promise((resolve) => this.#held.push(() => resolve('written')))

@@ -104,6 +104,40 @@ test('always, when_full: reject: the end does not wait for room on a full disk, 
   t.is(lost + disk.totals.messages, taken);
 });
 
+test('always, when_full: reject: a gateway that ends takes what its devices still have beside a full disk, and names what nobody takes', async (t) => {
+  const disk = new Disk();
+  const spool = { mode: 'always', whenFull: 'reject', maxBytes: 2 * 1024 ** 2, openStore: async () => disk } as const;
+  const rig = await UplinkRig.start(t, 'away', { spool });
+  const taken = await aMinute(rig);
+  rig.uplink.finishBy(rig.clock.now() + 5600, 1600);
+  await rig.clock.advance(2700);
+  t.is(await rig.feed('scale', taken, 50), 0, 'the disk may still have room in time');
+  await rig.clock.advance(200);
+  t.is(await rig.feed('scale', taken, 50), 50);
+  const report = rig.registry.shutdown(5000, 'test');
+  await rig.clock.advance(5000);
+  t.true((await report).clean);
+  t.is((rig.uplink.leftovers().get('scale') ?? 0) + disk.totals.messages, taken + 50);
+});
+
+test('always, when_full: reject: what an ending gateway has no room for on the disk still goes to a slow broker, in order', async (t) => {
+  const disk = new Disk();
+  const spool = { mode: 'always', whenFull: 'reject', maxBytes: 1024 ** 2, openStore: async () => disk } as const;
+  const rig = await UplinkRig.start(t, { holdsAcks: true }, { spool });
+  const taken = await aMinute(rig);
+  rig.uplink.finishBy(rig.clock.now() + 5600, 1600);
+  await rig.clock.advance(2900);
+  t.is(await rig.feed('scale', taken, 500), 500);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.ackAll();
+  await rig.clock.advance(100);
+  const report = rig.registry.shutdown(5000, 'test');
+  await rig.clock.advance(5000);
+  t.true((await report).clean);
+  t.deepEqual(arrived(rig), upTo(taken + 500));
+  t.is(rig.uplink.leftovers().size, 0);
+});
+
 test('a watched line on a connection that hangs pushes no answers out, and what it loses is not counted', async (t) => {
   const rig = await UplinkRig.start(t);
   rig.session.behaviour.isStalled = true;

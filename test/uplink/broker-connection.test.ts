@@ -70,6 +70,22 @@ test('a device added while the broker has not yet answered the first subscriptio
   t.true(rig.session.filters.has('base/late/set'));
 });
 
+test('a device removed while a large subscription is on its way is not subscribed after it', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsSubscribe: true });
+  rig.uplink.removeDevice('scale');
+  rig.session.takeSubscriptions();
+  await rig.clock.settle();
+  t.true(rig.uplink.isOnline);
+  t.deepEqual([...rig.session.filters], ['base/bridge/request/#']);
+});
+
+test('a subscription that takes many slow round trips is no sign of a stuck thread', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsSubscribe: true });
+  await rig.clock.advance(600_000);
+  t.deepEqual(rig.uplink.group.overdue(120_000), []);
+  t.is(rig.uplink.group.thread('manager')?.doing, 'subscribing');
+});
+
 test('a refused subscription is named in the log and the session goes on', async (t) => {
   const rig = await UplinkRig.start(t, { refusedFilters: ['base/scale/write'] });
   t.like(rig.log.find('refuses the subscription'), { level: 'error', fields: { filter: 'base/scale/write' } });

@@ -8,6 +8,7 @@ import { createWebSocketStream, WebSocketServer } from 'ws';
 import { type BrokerTls, openBrokerSocket } from '../../src/uplink/broker-socket.js';
 import { authorityFor, pem, skipWithoutOpenssl } from '../support/certificates.js';
 import { eventually } from '../support/eventually.js';
+import { slowName } from '../support/slow-name.js';
 
 /** More than is read at once, and than the system keeps for a reader that pauses. */
 const MUCH = 16 * 1024 * 1024;
@@ -55,6 +56,22 @@ for (const [name, listen] of Object.entries({ TCP: tcp, TLS: encrypted, WebSocke
   const title = `${name}: what comes is read in order, nothing while paused, and the end after the last of it`;
   if (name === 'TLS' && skipWithoutOpenssl !== undefined) test.skip(`${title} (${skipWithoutOpenssl})`, () => {});
   else test(title, (t) => isRead(t, listen));
+}
+
+for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
+  test.serial(
+    `${scheme}: the first address of a name with several has its time, also where a connect takes a second`,
+    async (t) => {
+      const { port, met } = await slowName(t);
+      const given = new AbortController();
+      const opening = openBrokerSocket(new URL(`${scheme}://broker.test:${port}`), {}, given.signal);
+      await Promise.race([met, opening]);
+      given.abort();
+      const socket = await opening.catch(() => undefined);
+      socket?.destroy();
+      await t.notThrowsAsync(met);
+    },
+  );
 }
 
 async function isRead(t: ExecutionContext, listen: (t: ExecutionContext) => Promise<Far>): Promise<void> {

@@ -16,7 +16,7 @@ const DEVICES = ['scale', 'cell'] as const;
 const READING_BYTES = 2048;
 const MAX_AWAY_MS = 2500;
 /** Most messages on their way at once. */
-const WINDOW = 256;
+const WINDOW = 512;
 /** Long enough for whatever waits: backoff, write_interval, the opening of the disk. */
 const LONG_MS = 30_000;
 const TURNS = 100;

@@ -458,7 +458,7 @@ test('whatever happens to sessions, what was taken arrives in order, and at most
       const arrived = rig.sessions.flatMap((session) => session.on('base/scale').map(Number));
       t.deepEqual([...new Set(arrived)], upTo(read));
       const doubled = arrived.length - read;
-      t.true(doubled <= 256 * (rig.sessions.length - 1), `${doubled} doubled in ${rig.sessions.length} sessions`);
+      t.true(doubled <= 512 * (rig.sessions.length - 1), `${doubled} doubled in ${rig.sessions.length} sessions`);
       t.is(rig.uplink.dropped('scale'), 0);
       t.is(await rig.uplink.relay.room(), 'room');
       isSettled(t, rig);

@@ -95,7 +95,7 @@ for (const version of [4, 5] as const) {
       t.is(rig.session.limits.receiveMaximum, version === 5 ? 20 : 65_535);
       fill(outbox, 0, 1000);
       outbox.pump(rig.session);
-      t.is(outbox.unacknowledged, version === 5 ? 20 : 256);
+      t.is(outbox.unacknowledged, version === 5 ? 20 : 512);
       t.is(await outbox.whenIdle(AbortSignal.timeout(30_000)), 'idle');
       await rig.session.end();
     },

@@ -163,6 +163,7 @@ test('the largest payload is the one whose packet the broker just takes', (t) =>
   const inMqtt = largestPayload(header, Number.POSITIVE_INFINITY);
   t.true(Number.isFinite(packetSize(header, inMqtt)));
   t.is(packetSize(header, inMqtt + 1), Number.POSITIVE_INFINITY);
+  t.is(inMqtt + header.fixedBytes, 268_435_455, 'the most that MQTT can express: four bytes of seven bits');
 });
 
 test('the pool gives a recycled buffer out again, and keeps no grown one', (t) => {

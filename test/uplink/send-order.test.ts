@@ -8,7 +8,17 @@ import { UplinkRig } from '../support/uplink-rig.js';
 /** Never answers to a write, or not until it is told to. */
 class HangingDisk extends MemoryStore {
   answer: () => void = () => {};
-  readonly #answered = new Promise<void>((resolve) => (this.answer = resolve));
+  #answered: Promise<void> | undefined;
+
+  constructor() {
+    super();
+    this.hang();
+  }
+
+  /** From now on, until `answer`. */
+  hang(): void {
+    this.#answered = new Promise((resolve) => (this.answer = resolve));
+  }
 
   override async append(blocks: readonly StoredBlock[]): Promise<void> {
     await this.#answered;
@@ -77,4 +87,55 @@ test('live-first: a write that hangs while the broker comes back holds new readi
   disk.answer();
   await rig.clock.advance(1000);
   t.deepEqual(arrived(rig), [...upTo(10), 100]);
+});
+
+/** Does not answer to reads from a moment on. */
+class UnreadableDisk extends MemoryStore {
+  hangs = false;
+
+  override async read(seq: number): Promise<StoredBlock | undefined> {
+    return this.hangs ? new Promise(() => {}) : super.read(seq);
+  }
+
+  override async close(): Promise<void> {}
+}
+
+test('live-first: a small backlog that cannot be read holds new readings up for some seconds only', async (t) => {
+  const disk = new UnreadableDisk();
+  const spool = { replay_order: 'live-first', openStore: async () => disk } as const;
+  const rig = await UplinkRig.start(t, 'away', { spool });
+  rig.read('scale', '100');
+  await rig.clock.advance(1000);
+  disk.hangs = true;
+  await rig.comeBack();
+  await readTen(rig);
+  t.deepEqual(arrived(rig), upTo(9, 1), 'the first is on its way to the disk');
+});
+
+test('live-first: a write that begins to hang while a small backlog is sent holds new readings up for some seconds only', async (t) => {
+  const disk = new HangingDisk();
+  disk.answer();
+  const spool = { replay_order: 'live-first', openStore: async () => disk } as const;
+  const rig = await UplinkRig.start(t, 'away', { spool });
+  await rig.feed('scale', 100, 100);
+  await rig.clock.advance(1000);
+  await rig.comeBack({ holdsAcks: true, receiveMaximum: 1 });
+  rig.session.ackAll();
+  await rig.clock.settle();
+  disk.hang();
+  rig.read('scale', '0');
+  await rig.clock.advance(2000);
+  rig.session.behaviour.holdsAcks = false;
+  rig.session.ackAll();
+  await readTen(rig, 1);
+  await readTen(rig, 11);
+  const isNew = (number: number): boolean => number < 100;
+  t.deepEqual(arrived(rig).filter(isNew), upTo(20, 1), 'the first is on its way to the disk');
+  disk.answer();
+  await rig.clock.advance(1000);
+  t.deepEqual(
+    arrived(rig).filter((number) => !isNew(number)),
+    upTo(100, 100),
+  );
+  t.is(arrived(rig).at(-1), 0);
 });

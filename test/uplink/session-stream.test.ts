@@ -203,3 +203,17 @@ test('destroying the stream destroys the socket and leaves one listener on it, f
   t.is(socket.listenerCount('data') + socket.listenerCount('drain') + socket.listenerCount('close'), 0);
   t.is(socket.listenerCount('error'), 1);
 });
+
+test('a socket that is gone before the stream is made closes it, as one that goes later', async (t) => {
+  const socket = new FakeSocket();
+  socket.destroy();
+  await turn();
+  const stream = new SessionStream(socket, { onAck: () => {}, onAcksRead: () => {}, onDrain: () => {} });
+  t.is(stream.buffered, Number.POSITIVE_INFINITY, 'nothing more is packed for it');
+  let isClosed = false;
+  stream.on('close', () => {
+    isClosed = true;
+  });
+  for (let n = 0; n < 4; n += 1) await turn();
+  t.true(isClosed);
+});

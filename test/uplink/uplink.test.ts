@@ -235,3 +235,19 @@ test('the uplink is in the registry while it lives, and takes no commands', asyn
   );
   t.like(view?.counters, { isOnline: true, dropped: 0, unacknowledged: 0 });
 });
+
+test('who watches the latency is told how long the broker takes to acknowledge', async (t) => {
+  const rig = await UplinkRig.start(t, { holdsAcks: true });
+  rig.session.ackAll(); // of the birth messages
+  const samples: number[] = [];
+  rig.uplink.watchLatency((ms) => samples.push(ms));
+  rig.read('scale', '1', '2');
+  await rig.clock.settle();
+  await rig.clock.advance(7);
+  rig.session.ackAll();
+  t.deepEqual(samples, [7]);
+  rig.read('scale', '3');
+  await rig.clock.advance(3);
+  rig.session.ackAll();
+  t.deepEqual(samples, [7, 3]);
+});

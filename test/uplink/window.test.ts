@@ -74,7 +74,7 @@ test('the broker may make the window smaller than ours, never larger', (t) => {
   window.limitTo(10);
   t.is(window.room, 0);
   window.limitTo(65_535);
-  t.is(window.room, 256 - 15);
+  t.is(window.room, MAX_UNACKNOWLEDGED - 15);
 });
 
 test('a message that is never acknowledged stops the window at last, without growing it', (t) => {

@@ -1,15 +1,17 @@
-// What may be spent on looking for frames: a checksum at each byte, over whatever length stands there, would let 64 KiB of
-// noise hold up the process for seconds. Used by `frame-search.ts`.
+// What may be spent on checking whole frames. One that fails may have good ones in it, behind which the next fails, and so on: where
+// frames may be long and good ones are short, each byte would be checked hundreds of times. Used by `frame-search.ts`, which finds the
+// frames that are not checked at once by searching for them, byte by byte but each only once.
 
-/** Bytes to check for each byte that comes: as much as `fixed` frames of this length cost. Shorter frames are always checked. */
-const PER_BYTE = 256;
-/** What may be spent ahead: enough to try each place in a spoilt frame of some kilobytes. A few ms on a PC, some 50 on a Pi. */
-const CREDIT = 4 * 1024 * 1024;
+/** Bytes to check for each byte that comes. */
+const PER_BYTE = 16;
+/** Shorter frames are always checked; so is each that is no more than a head. */
+const SHORT = 256;
+/** What may be spent ahead: more than the longest frame. Some ms on a PC, some 25 on a Pi. */
+const CREDIT = 2 * 1024 * 1024;
 
-/** Tells whether a checksum can be afforded. Beyond the credit long ones are drawn by lot, on average for what is earned. */
+/** Tells whether a checksum can be afforded. */
 export class CheckBudget {
   #debt = 0;
-  #lot = 1;
 
   /** So many bytes have been searched, or were a frame. */
   earn(bytes: number): void {
@@ -18,14 +20,9 @@ export class CheckBudget {
 
   /** Whether a checksum of `size` bytes is to be made; it then counts as made. */
   affords(size: number): boolean {
-    if (size > PER_BYTE && this.#debt > CREDIT && !this.#draws(size)) return false;
-    this.#debt += size;
+    const debt = this.#debt + size;
+    if (debt > CREDIT && size > SHORT) return false;
+    this.#debt = Math.min(debt, CREDIT);
     return true;
-  }
-
-  /** By lot, since places at regular distances could be those that are always passed over. The same bytes draw the same lots. */
-  #draws(size: number): boolean {
-    this.#lot = Math.imul(this.#lot, 1103515245) + 12345;
-    return (this.#lot >>> 8) % Math.ceil(size / PER_BYTE) === 0;
   }
 }

@@ -4,11 +4,9 @@
 //
 // Where frames begin with a marker, one whose end was lost reaches to the end of the next: that is found in it by its marker.
 
+import { stepOver } from '../check-register.js';
 import type { Checksum } from '../checksum.js';
 import type { FlushReason, Framer, FrameSink, JunkReason } from '../framer.js';
-
-/** The most bytes checked for each byte of a bad frame: as in `check-budget.ts`. Noise may be full of markers. */
-const CHECKED_PER_BYTE = 256;
 
 /** A framer with a checksum around it. The inner framing bounds and measures frame and checksum together. */
 export class CheckedFramer implements Framer, FrameSink {
@@ -57,18 +55,28 @@ export class CheckedFramer implements Framer, FrameSink {
     if (inside) this.#sink?.frame(bytes, inside, end - this.#checksum.size);
   }
 
-  /** Where, behind a marker within the frame, a good one begins; the last is tried first. An empty one is not taken: too little to check. */
+  /**
+   * Where, behind the last marker within the frame that has one, a good one begins. An empty one is not taken: too little to check. Noise
+   * may be full of markers, so each byte is gone through twice and not once for each of them (`check-register.ts`).
+   */
   #startInside(marker: Buffer, bytes: Buffer, start: number, end: number): number | undefined {
-    let left = (end - start) * CHECKED_PER_BYTE;
-    let at = end - this.#checksum.size - marker.length;
-    while (at > start && left > 0) {
-      at = bytes.lastIndexOf(marker, at - 1);
-      if (at < start) return undefined;
-      const from = at + marker.length;
-      if (this.#checksum.isGood(bytes, from, end)) return from;
-      left -= end - from;
+    const { register, size } = this.#checksum;
+    const checked = bytes.subarray(start, Math.max(start, end - size));
+    let next = checked.indexOf(marker);
+    if (next < 0) return undefined;
+    const told = this.#checksum.toldAt(bytes, end - size);
+    const after = stepOver(register, 0, checked, 0, checked.length);
+    let before = 0;
+    let found: number | undefined;
+    for (let at = 0; next >= 0 && at < checked.length; at++) {
+      if (at === next + marker.length) {
+        const value = register.between(before, after, checked.length - at, register.start);
+        if (register.checksumOf(value) === told) found = start + at;
+        next = checked.indexOf(marker, next + 1);
+      }
+      before = register.step(before, checked[at] ?? 0);
     }
-    return undefined;
+    return found;
   }
 
   /** From the inner framer. */

@@ -23,6 +23,8 @@ export abstract class DelimitedFramer implements Framer {
   readonly #maxCoded: number;
   readonly #delimiter: Marker;
   readonly #carry: Carry;
+  /** Bytes are missing before these: up to the next delimiter they may be the tail of a frame. */
+  #isTail = false;
 
   constructor(delimiter: Buffer, { maxLength, maxCoded }: DelimitedLimits) {
     this.maxLength = maxLength;
@@ -41,8 +43,8 @@ export abstract class DelimitedFramer implements Framer {
 
   push(chunk: Buffer, sink: FrameSink): void {
     const to = chunk.length;
-    let start = 0;
-    for (let next = this.#delimiter.find(chunk, 0, to); next >= 0; next = this.#delimiter.find(chunk, start, to)) {
+    let start = this.#isTail ? this.#skipTail(chunk, sink) : 0;
+    for (let next = this.#delimiter.find(chunk, start, to); next >= 0; next = this.#delimiter.find(chunk, start, to)) {
       if (this.#carry.total > 0) this.#finishCarried(chunk, start, next, sink);
       else this.#hand(chunk, start, next - this.#delimiter.length, sink);
       start = next;
@@ -50,9 +52,24 @@ export abstract class DelimitedFramer implements Framer {
     if (start < to) this.#carry.add(chunk, start, to);
   }
 
-  flush(_reason: FlushReason, sink: FrameSink): void {
-    const { total, length } = this.#carry;
+  flush(reason: FlushReason, sink: FrameSink): void {
     this.#delimiter.reset();
+    this.#reportPartial(sink);
+    this.#isTail = reason === 'hole';
+  }
+
+  /** Answers where the first frame begins. */
+  #skipTail(chunk: Buffer, sink: FrameSink): number {
+    const next = this.#delimiter.find(chunk, 0, chunk.length);
+    this.#carry.add(chunk, 0, next < 0 ? chunk.length : next);
+    if (next < 0) return chunk.length;
+    this.#isTail = false;
+    this.#reportPartial(sink);
+    return next;
+  }
+
+  #reportPartial(sink: FrameSink): void {
+    const { total, length } = this.#carry;
     if (total === 0) return;
     const reason = total > this.#maxCoded ? 'too-long' : 'partial';
     reportJunk(sink, this.#carry.take(), 0, length, reason, this.maxLength, total);

@@ -6,24 +6,31 @@ import type { FramingOf } from '../../config/framing-schema.js';
 import type { Checksum } from '../checksum.js';
 import type { FrameSink, JunkReason } from '../framer.js';
 import { SizedFramer } from './sized.js';
+import { SlidingCheck } from './sliding-check.js';
 
-/** Sliding by one costs a checksum per byte of noise: of at most so many bytes. Longer frames slide by more, for the same price. */
+/** While the first bytes come, sliding by one costs a checksum of all each time: longer frames slide by more, for the same price. */
 const CHECKED_PER_BYTE = 256;
 
 /** `type: fixed`. `length` bounds the memory, not `max_length`. The checksum is verified here, since it is what resyncs. */
 export class FixedFramer extends SizedFramer {
   readonly #length: number;
   readonly #checksum: Checksum | undefined;
+  readonly #check: SlidingCheck | undefined;
 
   constructor({ length }: FramingOf<'fixed'>, checksum?: Checksum) {
     super({ head: length, maxSize: length, maxSkipped: length, step: checksum ? stepOf(length) : 1 });
     this.#length = length;
     this.#checksum = checksum;
+    this.#check = checksum && new SlidingCheck(checksum, length);
+  }
+
+  override push(chunk: Buffer, sink: FrameSink): void {
+    super.push(chunk, sink);
+    this.#check?.forget(); // its memory may be used for the next one
   }
 
   protected inspect(bytes: Buffer, start: number): number | JunkReason {
-    if (this.#checksum && !this.#checksum.isGood(bytes, start, start + this.#length)) return 'bad-checksum';
-    return this.#length;
+    return !this.#check || this.#check.isGood(bytes, start) ? this.#length : 'bad-checksum';
   }
 
   protected deliver(bytes: Buffer, start: number, size: number, sink: FrameSink): void {

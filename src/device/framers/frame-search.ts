@@ -6,7 +6,12 @@
 //
 // A checksum of one byte fits one place in 256 by accident. With that (`isSure: false`) a frame is taken only at `next`, or when
 // another good one stands directly behind it.
+//
+// On noise nearly each place may be the beginning of a long frame: to go through all of those once more would hold up the process
+// for seconds. So one register (`check-register.ts`) runs along, each place remembers where it stood, and a checksum costs the same
+// whatever the length.
 
+import type { Checksum } from '../checksum.js';
 import type { FrameSink, JunkReason } from '../framer.js';
 import { Carry } from './carry.js';
 import { CheckBudget } from './check-budget.js';
@@ -22,11 +27,21 @@ export interface SearchedFraming {
   readonly maxJunk: number;
   /** False if a good checksum may well be an accident. */
   readonly isSure: boolean;
+  /** It covers what stands before the length field, if anything, and what follows the head; and is the last of that. */
+  readonly checksum: Checksum;
+  /** The register of the checksum behind what stands before the length field. */
+  registerBefore(bytes: Buffer, start: number): number;
   /** Size of the frame that begins at `start` (at least the head), or why none does. */
   inspect(bytes: Buffer, start: number): number | JunkReason;
   isGood(bytes: Buffer, start: number, size: number): boolean;
   deliver(bytes: Buffer, start: number, size: number, sink: FrameSink): void;
 }
+
+/** What a search begins with: a frame that has failed, one that could not be checked, or one that will not become whole. */
+export type SearchCause = 'bad-checksum' | 'unchecked' | 'bad-length';
+
+/** Registers that are remembered: more than a checksum has bytes, and a power of two. */
+const RECENT = 8;
 
 /** Searches from `begin` until a frame is found. Places are counted from the failed frame on. Holds at most three times the longest frame. */
 export class FrameSearch {
@@ -44,7 +59,10 @@ export class FrameSearch {
   #mark = 0;
   #reason: JunkReason = 'bad-checksum';
   readonly #open = new Set<number>();
+  /** By where they would end: each place, and the register behind its head. */
   readonly #ends = new Map<number, number[]>();
+  /** The register, begun anywhere, after each of the last bytes. */
+  readonly #registers = new Int32Array(RECENT);
   /** Good ones that another good one has yet to confirm, by where they end. */
   readonly #unsure = new Map<number, number>();
   #isOn = false;
@@ -62,21 +80,28 @@ export class FrameSearch {
     return this.#end - this.#oldest;
   }
 
-  /** Checks a whole frame, in a search or not, as far as that can be afforded. */
-  isGood(bytes: Buffer, start: number, size: number): boolean {
-    if (!this.#budget.affords(size) || !this.#framing.isGood(bytes, start, size)) return false;
+  /** Judges a whole frame outside of a search: `good`, or with what a search is to begin. */
+  judge(bytes: Buffer, start: number, size: number): 'good' | 'bad-checksum' | 'unchecked' {
+    if (!this.#budget.affords(size)) return 'unchecked';
+    if (!this.#framing.isGood(bytes, start, size)) return 'bad-checksum';
     this.#budget.earn(size);
-    return true;
+    return 'good';
   }
 
-  /** `bytes[start, end)` is no frame, or (`bad-length`) will not become whole; one may begin at any byte but the first. */
-  begin(bytes: Buffer, start: number, end: number, reason: 'bad-checksum' | 'bad-length'): void {
+  /** Searches in `bytes[start, end)`, which begins with a head, and in what follows; for `unchecked` from its first byte on. */
+  begin(bytes: Buffer, start: number, end: number, cause: SearchCause): void {
+    const { head } = this.#framing;
     this.#isOn = true;
-    this.#reason = reason;
+    this.#reason = cause === 'bad-length' ? cause : 'bad-checksum';
     this.#window.add(bytes, start, end);
-    this.#seen = this.#framing.head;
-    this.#next = reason === 'bad-checksum' ? end - start : Number.POSITIVE_INFINITY;
+    this.#seen = head;
+    this.#registers[head % RECENT] = 0;
+    this.#next = cause === 'bad-checksum' ? end - start : Number.POSITIVE_INFINITY;
     this.#mark = this.#next;
+    if (cause !== 'unchecked') return;
+    this.#next = 0;
+    this.#open.add(0);
+    this.#ends.set(end - start, [0, 0]);
   }
 
   /** Takes bytes until a frame is found and delivered; answers the pieces behind it. Undefined: all taken, none found. */
@@ -115,7 +140,7 @@ export class FrameSearch {
   /** Goes on byte by byte, so that chunks make no difference. Answers what stands behind the frame that it has delivered. */
   #scan(sink: FrameSink): Buffer | undefined {
     while (this.#seen < this.#end) {
-      this.#seen++;
+      this.#step();
       this.#budget.earn(1);
       this.#openPlace(this.#seen - this.#framing.head);
       const found = this.#tryEnds();
@@ -123,6 +148,13 @@ export class FrameSearch {
       this.#release(sink);
     }
     return undefined;
+  }
+
+  #step(): void {
+    const byte = this.#window.bytes[this.#seen - this.#origin] ?? 0;
+    const register = this.#framing.checksum.register.step(this.#registers[this.#seen % RECENT] ?? 0, byte);
+    this.#seen++;
+    this.#registers[this.#seen % RECENT] = register;
   }
 
   /** The head at `start` is there. */
@@ -135,19 +167,21 @@ export class FrameSearch {
       return;
     }
     this.#open.add(start);
-    const starts = this.#ends.get(start + size);
-    if (starts) starts.push(start);
-    else this.#ends.set(start + size, [start]);
+    const register = this.#registers[this.#seen % RECENT] ?? 0;
+    const places = this.#ends.get(start + size);
+    if (places) places.push(start, register);
+    else this.#ends.set(start + size, [start, register]);
   }
 
   /** Tries the frames that end here; answers where the one to be taken begins and ends. */
   #tryEnds(): [number, number] | undefined {
     const end = this.#seen;
-    const starts = this.#ends.get(end);
-    if (!starts) return undefined;
+    const places = this.#ends.get(end);
+    if (!places) return undefined;
     this.#ends.delete(end);
-    for (const start of starts) {
-      if (!this.#isFrame(start, end)) {
+    for (let at = 0; at < places.length; at += 2) {
+      const [start, register] = [places[at] ?? 0, places[at + 1] ?? 0];
+      if (!this.#isFrame(start, end, register)) {
         this.#refute(start);
         if (start === this.#next) [this.#next, this.#mark] = [end, end];
         continue;
@@ -175,11 +209,23 @@ export class FrameSearch {
   }
 
   /** Zeros check out with zeros, in most checksums: they prove nothing, except where a frame is expected. */
-  #isFrame(start: number, end: number): boolean {
+  #isFrame(start: number, end: number, before: number): boolean {
     const { bytes } = this.#window;
     const [from, to] = [start - this.#origin, end - this.#origin];
-    if (!this.isGood(bytes, from, to - from)) return false;
+    if (!this.#isGood(from, to, before)) return false;
     return start === this.#next || !isZeros(bytes, from + this.#framing.head, to);
+  }
+
+  /** `before`: the register behind the head. Frames end where the search is: what it was before the checksum is remembered. */
+  #isGood(from: number, to: number, before: number): boolean {
+    const { checksum, head } = this.#framing;
+    const { bytes } = this.#window;
+    const length = to - from - head - checksum.size;
+    if (length < 0) return this.#framing.isGood(bytes, from, to - from); // it reaches into the head
+    const after = this.#registers[(this.#seen - checksum.size) % RECENT] ?? 0;
+    const { register } = checksum;
+    const checked = register.between(before, after, length, this.#framing.registerBefore(bytes, from));
+    return register.checksumOf(checked) === checksum.toldAt(bytes, to - checksum.size);
   }
 
   #hand(start: number, end: number, sink: FrameSink): Buffer {

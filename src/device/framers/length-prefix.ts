@@ -8,9 +8,10 @@
 // a wrong length field from a right one: then frames are searched for in what the field has swallowed.
 
 import type { FramingOf } from '../../config/framing-schema.js';
+import { stepOver } from '../check-register.js';
 import type { Checksum } from '../checksum.js';
 import { type FrameSink, type JunkReason, PayloadError } from '../framer.js';
-import { SizedFramer } from './sized.js';
+import { SizedFramer, type SizedSearch } from './sized.js';
 
 /**
  * `type: length-prefix`. `bad-length`: the field gives less than nothing or a frame over `max_length`; then one byte is
@@ -105,8 +106,13 @@ export class LengthPrefixFramer extends SizedFramer {
 }
 
 /** One byte fits by accident at one place in 256; two bytes, of checksum or start, do so once in 65,536. */
-function searchOf(checksum: Checksum, { start }: FramingOf<'length-prefix'>): 'sure' | 'doubtful' {
-  return checksum.size + (start?.length ?? 0) > 1 ? 'sure' : 'doubtful';
+function searchOf(checksum: Checksum, { start: marker, offset }: FramingOf<'length-prefix'>): SizedSearch {
+  const { register } = checksum;
+  return {
+    checksum,
+    isSure: checksum.size + (marker?.length ?? 0) > 1,
+    registerBefore: (bytes, start) => stepOver(register, register.start, bytes, start, start + offset),
+  };
 }
 
 function startsWith(bytes: Buffer, start: number, marker: Buffer): boolean {

@@ -16,12 +16,15 @@ const LOOKS_AHEAD = /\$|\\b|\(\?[=!]/i;
 /**
  * `type: regex`. Empty matches are no frames; group 1, if it took part, is the frame. Bytes before a match are `no-start`.
  * When the window is full without a match its older half is junk (`too-long`), so that a frame that has begun can still end.
+ * A match with which the bytes behind a hole begin may be the tail of a longer one: it is `partial`.
  */
 export class RegexFramer implements Framer {
   readonly #pattern: RegExp;
   readonly #isMonotone: boolean;
   readonly #maxLength: number;
   #window = '';
+  /** Bytes are missing before the first of the window. */
+  #isTail = false;
 
   constructor({ pattern, max_length: maxLength }: FramingOf<'regex'>) {
     this.#pattern = new RegExp(pattern, 'g');
@@ -44,8 +47,9 @@ export class RegexFramer implements Framer {
     }
   }
 
-  flush(_reason: FlushReason, sink: FrameSink): void {
+  flush(reason: FlushReason, sink: FrameSink): void {
     if (this.#window.length > 0) this.#junk(this.#window.length, 'partial', sink);
+    this.#isTail = reason === 'hole';
   }
 
   /** The payload as it is: a pattern cannot be turned round, so the driver writes what ends its commands. */
@@ -68,16 +72,22 @@ export class RegexFramer implements Framer {
   #deliver(end: number, sink: FrameSink): void {
     const match = this.#match(end);
     if (!match) return;
+    if (this.#isTail && match.index === 0) {
+      this.#junk(end, 'partial', sink);
+      return;
+    }
     if (match.index > 0)
       sink.junk(Buffer.from(this.#window.slice(0, match.index), 'latin1'), 0, match.index, 'no-start', 0);
     const frame = Buffer.from(match[1] ?? match[0], 'latin1');
     sink.frame(frame, 0, frame.length);
     this.#window = this.#window.slice(end);
+    this.#isTail = false;
   }
 
   #junk(length: number, reason: JunkReason, sink: FrameSink): void {
     sink.junk(Buffer.from(this.#window.slice(0, length), 'latin1'), 0, length, reason, 0);
     this.#window = this.#window.slice(length);
+    this.#isTail = false;
   }
 
   /** Length of the shortest beginning of the window, longer than `from`, that holds a match; 0 if there is none. */

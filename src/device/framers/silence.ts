@@ -5,11 +5,12 @@ import type { FlushReason, Framer, FrameSink } from '../framer.js';
 import { Carry } from './carry.js';
 import { reportJunk } from './junk.js';
 
-/** `type: silence`. Bytes up to a gap are a frame; bytes up to the loss of the link are `partial`. */
+/** `type: silence`. Bytes up to a gap are a frame; bytes up to the loss of the link, and from a hole to the next gap, are `partial`. */
 export class SilenceFramer implements Framer {
   readonly gapMs: number;
   readonly #maxLength: number;
   readonly #carry: Carry;
+  #isTail = false;
 
   constructor({ gap, max_length: maxLength }: FramingOf<'silence'>) {
     this.gapMs = gap;
@@ -27,10 +28,12 @@ export class SilenceFramer implements Framer {
 
   flush(reason: FlushReason, sink: FrameSink): void {
     const { total, length } = this.#carry;
+    const isFrame = reason === 'gap' && !this.#isTail;
+    if (reason !== 'gap' || total > 0) this.#isTail = reason === 'hole';
     if (total === 0) return;
     const bytes = this.#carry.take();
     if (total > this.#maxLength) reportJunk(sink, bytes, 0, length, 'too-long', this.#maxLength, total);
-    else if (reason === 'gap') sink.frame(bytes, 0, length);
+    else if (isFrame) sink.frame(bytes, 0, length);
     else sink.junk(bytes, 0, length, 'partial', 0);
   }
 

@@ -8,7 +8,7 @@
 
 import type { FlushReason, Framer, FrameSink, JunkReason } from '../framer.js';
 import { Carry } from './carry.js';
-import { FrameSearch } from './frame-search.js';
+import { FrameSearch, type SearchedFraming } from './frame-search.js';
 import { reportJunk } from './junk.js';
 
 /** Sizes of a sized framing, in bytes. */
@@ -21,8 +21,14 @@ export interface SizedLimits {
   readonly maxSkipped: number;
   /** How far to go on where no frame begins. */
   readonly step: number;
-  /** If set, whole frames are checked (`isGood`). `doubtful`: by so little that a good one may well be an accident. */
-  readonly search?: 'sure' | 'doubtful';
+  /** If set, whole frames are checked (`isGood`), and searched for where one fails. */
+  readonly search?: SizedSearch;
+}
+
+/** How frames that can be checked are searched for. */
+export interface SizedSearch extends Pick<SearchedFraming, 'checksum' | 'registerBefore'> {
+  /** False if a good checksum may well be an accident. */
+  readonly isSure: boolean;
 }
 
 /** Cuts by size; the subclass reads the head. */
@@ -40,7 +46,7 @@ export abstract class SizedFramer implements Framer {
     this.#need = limits.head;
     this.#carry = new Carry(limits.maxSize);
     this.#skipped = new Carry(limits.maxSkipped);
-    this.#search = limits.search && this.#makeSearch(limits);
+    this.#search = limits.search && this.#makeSearch(limits, limits.search);
   }
 
   /** Size of the frame that begins at `start` (at least the head), or why none does. At least a head can be read. */
@@ -71,12 +77,12 @@ export abstract class SizedFramer implements Framer {
     if (length > 0) reportJunk(sink, this.#carry.take(), 0, length, 'partial', this.#limits.maxSkipped);
   }
 
-  #makeSearch({ head, maxSize, maxSkipped, search }: SizedLimits): FrameSearch {
+  #makeSearch({ head, maxSize, maxSkipped }: SizedLimits, search: SizedSearch): FrameSearch {
     return new FrameSearch({
+      ...search,
       head,
       maxSize,
       maxJunk: maxSkipped,
-      isSure: search === 'sure',
       inspect: (bytes, start) => this.inspect(bytes, start),
       isGood: (bytes, start, size) => this.isGood(bytes, start, size),
       deliver: (bytes, start, size, sink) => this.deliver(bytes, start, size, sink),
@@ -151,9 +157,9 @@ export abstract class SizedFramer implements Framer {
 
   /** The frame is whole: it is delivered, or a search begins with it. */
   #finish(bytes: Buffer, start: number, size: number, sink: FrameSink): void {
-    const isGood = !this.#search || this.#search.isGood(bytes, start, size);
-    if (isGood) this.deliver(bytes, start, size, sink);
-    else this.#search?.begin(bytes, start, start + size, 'bad-checksum');
+    const found = this.#search?.judge(bytes, start, size) ?? 'good';
+    if (found === 'good') this.deliver(bytes, start, size, sink);
+    else this.#search?.begin(bytes, start, start + size, found);
   }
 
   /** Cuts `chunk` from `from` on, in place; answers where the last, partial frame begins, or where a search goes on. */

@@ -28,6 +28,7 @@ type Settle = (outcome: WriteOutcome) => void;
 export abstract class BaseLink implements Link, Quiet {
   readonly name: string;
   abstract readonly canPause: boolean;
+  abstract readonly isSerial: boolean;
   protected readonly clock: Clock;
   readonly #idle: IdleWatch | undefined;
   #handlers: LinkHandlers | undefined;

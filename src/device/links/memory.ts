@@ -139,6 +139,7 @@ class Wire implements MemoryFarEnd {
 
 class MemoryLink extends BaseLink {
   readonly canPause: boolean;
+  readonly isSerial: boolean;
   readonly #wire: Wire;
   #isFlowing = false;
   #waiting: Buffer[] = [];
@@ -146,6 +147,7 @@ class MemoryLink extends BaseLink {
   constructor(wire: Wire, options: MemoryLinkOptions) {
     super({ name: wire.name, clock: options.clock ?? systemClock, idleTimeoutMs: options.idleTimeoutMs ?? 0 });
     this.canPause = options.canPause ?? true;
+    this.isSerial = !this.canPause;
     this.#wire = wire;
   }
 

@@ -115,18 +115,19 @@ interface Outgoing {
 }
 
 class SerialLink extends BaseLink {
-  readonly canPause = false;
+  /** By RTS, which the kernel drops once what it keeps for us is full. */
+  readonly canPause: boolean;
+  readonly isSerial = true;
   readonly #reader: TtyReader;
   readonly #tty: TtyDescriptor;
   readonly #msPerByte: number;
-  readonly #hasFlowControl: boolean;
   #outgoing: Outgoing[] = [];
 
   constructor(port: LinuxPortBinding, line: LineSettings, options: BaseLinkOptions) {
     super(options);
     const bitsPerByte = 1 + line.data_bits + (line.parity === 'none' ? 0 : 1) + line.stop_bits;
     this.#msPerByte = (bitsPerByte * 1000) / (line.baud_rate ?? DEFAULT_BAUD_RATE);
-    this.#hasFlowControl = line.rtscts;
+    this.canPause = line.rtscts;
     this.#reader = new TtyReader(port.fd ?? -1, {
       onBytes: (bytes) => this.deliver(bytes),
       onGone: () => this.#hangUp(),
@@ -148,7 +149,7 @@ class SerialLink extends BaseLink {
   }
 
   protected async release(): Promise<void> {
-    const isHeld = this.#outgoing.length > 0 || this.#hasFlowControl;
+    const isHeld = this.#outgoing.length > 0 || this.canPause;
     this.#outgoing = [];
     this.#reader.close();
     // Closing waits up to 30 s for output that flow control holds back; what is unsent by now was reported as lost.

@@ -26,17 +26,36 @@ export interface SocketLinkOptions {
   readonly idleWatch?: IdleWatch | undefined;
 }
 
+export interface Dialled {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * How long the first addresses of a name with several are tried before it is the turn of the next, ms. Node gives them 250, which a
+   * modem or a satellite does not keep, and then no attempt ever gets there.
+   */
+  readonly attemptMs: number;
+}
+
 /** Begins to connect a socket that reads by way of `chunks`, and not before it is a link that is attached. */
-export function dial(host: string, port: number, chunks: ChunkPool): Socket {
+export function dial({ host, port, attemptMs }: Dialled, chunks: ChunkPool): Socket {
   const take = (bytes: Buffer, loan?: Loan): void => socket[OWNER]?.onData(bytes, loan);
   const callback = (count: number): boolean => {
     chunks.handOn(count, take);
     return true;
   };
-  const socket: OwnedSocket = connect({ host, port, onread: { buffer: chunks.incoming, callback } });
+  const onread = { buffer: chunks.incoming, callback };
+  const socket: OwnedSocket = connect({ host, port, autoSelectFamilyAttemptTimeout: attemptMs, onread });
   socket.pause();
   socket[LENDS] = true;
   return socket;
+}
+
+/**
+ * Connected to itself: where nobody listens on a port of this machine that is one of those which the system takes for its own end, it
+ * takes that very one sooner or later (RFC 9293, 3.5). It would hear what it says, and keep the port from the device's own program.
+ */
+export function isOwnEnd({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+  return localPort === remotePort && localAddress === remoteAddress;
 }
 
 /** Makes a Link of a connected socket. To be called in the turn in which it connected or was accepted. */
@@ -89,6 +108,7 @@ function onError(this: OwnedSocket, error: NodeJS.ErrnoException): void {
 
 class SocketLink extends BaseLink {
   readonly canPause = true;
+  readonly isSerial = false;
   readonly #socket: OwnedSocket;
 
   constructor(socket: OwnedSocket, options: BaseLinkOptions) {

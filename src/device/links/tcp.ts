@@ -6,7 +6,10 @@ import type { TcpLinkConfig } from '../../config/link-schema.js';
 import { type Link, LinkError, type LinkOpener, type LinkTrouble } from '../link.js';
 import { ChunkPool } from './chunk-pool.js';
 import type { LinkDeps } from './link-deps.js';
-import { dial, socketLink } from './tcp-socket.js';
+import { dial, isOwnEnd, socketLink } from './tcp-socket.js';
+
+/** Of a name with several addresses, so many can be tried in the time that a connect may take. */
+const ADDRESSES = 3;
 
 /** An opener for `tcp://host:port`. */
 export function tcpOpener(config: TcpLinkConfig, deps: LinkDeps): LinkOpener {
@@ -33,7 +36,8 @@ function connected(
       reject(aborted(address));
       return;
     }
-    const socket = dial(config.host, config.port, deps.chunks);
+    const { host, port, connect_timeout: timeoutMs } = config;
+    const socket = dial({ host, port, attemptMs: Math.ceil(timeoutMs / ADDRESSES) }, deps.chunks);
     const settle = (): void => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
@@ -47,8 +51,12 @@ function connected(
     };
     const onError = (error: NodeJS.ErrnoException): void => fail(explain(error, address));
     const onAbort = (): void => fail(aborted(address));
-    const timer = deps.clock.after(config.connect_timeout, () => fail(tooSlow(config, address)));
+    const timer = deps.clock.after(timeoutMs, () => fail(tooSlow(config, address)));
     socket.once('connect', () => {
+      if (isOwnEnd(socket)) {
+        fail(new LinkError(nobody.trouble, nobody.words(address)));
+        return;
+      }
       settle();
       resolve(socket);
     });

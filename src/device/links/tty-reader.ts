@@ -36,7 +36,7 @@ export class TtyReader {
   }
 
   resume(): void {
-    this.#stream.resume();
+    this.#stream.read(0); // its own `resume` reads at the end of the turn, even if `pause` was called meanwhile
   }
 
   pause(): void {

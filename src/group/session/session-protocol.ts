@@ -1,7 +1,7 @@
 // What main thread and session Worker say to each other. Buffers are transferred, never shared. Of bytes, of writes and of readings
 // one batch each is under way at a time, and what comes meanwhile gathers behind it: that bounds all three, both ways.
 //
-//   main -> Worker   bytes, written, heard, command, end
+//   main -> Worker   bytes, written or cut, heard, command, end
 //   Worker -> main   loaded, open, unanswered | taken, write, readings, log, details, answer | closed, crashed
 
 import type { CommandAnswer } from '../../device/decoder.js';
@@ -28,8 +28,8 @@ export interface SessionCommandMessage {
 export type ToSession =
   /** From the device. The next ones follow the answer `taken`. */
   | { readonly kind: 'bytes'; readonly bytes: ArrayBuffer }
-  /** What `write` carried has left; the next one may come. */
-  | { readonly kind: 'written' }
+  /** What `write` carried has left; the next one may come. Or it has not, and no other will. */
+  | { readonly kind: 'written' | 'cut' }
   /** What `readings` carried is taken; the next ones may come. */
   | { readonly kind: 'heard' }
   | SessionCommandMessage

@@ -44,6 +44,10 @@ export class SessionService {
   #state: State = 'opening';
   #session: Session | undefined;
   #onWritten: (() => void) | undefined;
+  /** The link takes no bytes any more. */
+  #isCut = false;
+  /** While the end waits for what the driver has written. */
+  #onWriteOver: (() => void) | undefined;
 
   constructor(parts: SessionServiceParts) {
     this.#parts = parts;
@@ -80,6 +84,10 @@ export class SessionService {
         break;
       case 'written':
         this.#settleWrite();
+        break;
+      case 'cut':
+        this.#isCut = true;
+        this.#onWriteOver?.();
         break;
       case 'heard':
         this.#readings.heard();
@@ -119,6 +127,7 @@ export class SessionService {
     const done = this.#onWritten;
     this.#onWritten = undefined;
     done?.();
+    this.#onWriteOver?.();
   }
 
   async #run({ id, verb, channel, payload }: SessionCommandMessage): Promise<void> {
@@ -141,11 +150,23 @@ export class SessionService {
       this.#log.say('warn', `the driver threw in close: ${messageOf(error)}`);
     }
     this.#readings.flush();
+    await this.#lastBytes();
+    this.#readings.flush();
     this.#state = 'over';
     this.#parts.post({ kind: 'closed' }, []);
   }
 
+  /** What the driver has written leaves before its Worker ends, where there is a link for it; the main thread bounds the wait. */
+  async #lastBytes(): Promise<void> {
+    while (!this.#isCut && !this.#wire.destroyed && this.#wire.writableLength > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onWriteOver = resolve;
+      });
+    }
+  }
+
   #onWireClosed(): void {
+    this.#onWriteOver?.();
     if (this.#state === 'opening' || this.#state === 'open') {
       this.#giveUp(this.#wire.errored?.message ?? 'the driver has closed the wire');
     }

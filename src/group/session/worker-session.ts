@@ -7,6 +7,7 @@
 import type { Timer } from '../../core/clock.js';
 import { channelProblem, type DecoderStats, type EncodedCommand } from '../../device/decoder.js';
 import type { DriverCommand, SessionDriver } from '../../device/driver.js';
+import type { FlushReason } from '../../device/framer.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
 import { type DeviceWorkerOptions, WatchedWorker } from '../worker/watched-worker.js';
 import { thrownInWorker, WorkerCrash } from '../worker/worker-crash.js';
@@ -120,7 +121,7 @@ export class WorkerSession implements DecodeHost {
   }
 
   /** `end`: the link is lost or the gateway ends. The session gets a short time to close. */
-  flush(reason: 'gap' | 'end'): void {
+  flush(reason: FlushReason): void {
     if (reason !== 'end' || !this.#isAlive || this.#state === 'ending') return;
     const { clock, closeMs = CLOSE_MS } = this.#options;
     const wasOpen = this.#state === 'open';
@@ -286,7 +287,7 @@ export class WorkerSession implements DecodeHost {
     const outcome = await this.#options.out.write?.(bytes);
     this.#isWriting = false;
     if (this.#unread === undefined) this.#boundReading();
-    if (outcome === 'written' && this.#isAlive) this.#post({ kind: 'written' }, []);
+    if (this.#isAlive) this.#post({ kind: outcome === 'written' ? 'written' : 'cut' }, []);
   }
 
   #onReadings({ bytes, bounds, faults }: Extract<FromSession, { kind: 'readings' }>): void {

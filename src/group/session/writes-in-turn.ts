@@ -30,6 +30,10 @@ class TurnLink implements Link {
     return this.#link.canPause;
   }
 
+  get isSerial(): boolean {
+    return this.#link.isSerial;
+  }
+
   attach(handlers: LinkHandlers): void {
     this.#link.attach(handlers);
   }

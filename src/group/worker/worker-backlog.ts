@@ -74,6 +74,13 @@ export class WorkerBacklog {
     return lost;
   }
 
+  /** Puts an entry in the place of the one that was lost at `index`. */
+  replace(index: number, entry: DecodeEntry): void {
+    this.#out = this.#out.toSpliced(index, 0, entry);
+    this.#added += 1;
+    this.#bytes += entry.bytes.length;
+  }
+
   /** Takes out all that is not decoded, in order. */
   drain(): readonly DecodeEntry[] {
     const left = [...this.#out.slice(this.#done), ...this.#waiting];

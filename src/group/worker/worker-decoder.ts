@@ -4,11 +4,13 @@
 //   push -> [backlog] --batch--> Worker: framer -> driver
 //   out <---------- decoded -------/       one batch out; what comes meanwhile gathers: a busy Worker gets bigger batches
 
+import type { FramingConfig } from '../../config/framing-schema.js';
 import type { ConnectionFlag } from '../../core/connection-flag.js';
 import { messageOf } from '../../core/errors.js';
 import type { DecoderStats, EncodedCommand } from '../../device/decoder.js';
 import type { DriverCommand } from '../../device/driver.js';
-import type { FlushReason } from '../../device/framer.js';
+import type { FlushReason, FrameSink } from '../../device/framer.js';
+import { makeFramer } from '../../device/make-framer.js';
 import type { DecodeHost, DecodeSink, WorkerWait } from '../decode-host.js';
 import { type DeviceWorkerOptions, WatchedWorker } from './watched-worker.js';
 import { WorkerBacklog } from './worker-backlog.js';
@@ -63,6 +65,8 @@ export class WorkerDecoder implements DecodeHost {
   #lastWall = 0;
   #stats = NO_STATS;
   #lostBytes = 0;
+  /** What is decoded ends inside a frame. */
+  #isInFrame = false;
 
   /** The one before is asked for its backlog here and not kept: each of them would keep all that were before it. */
   constructor({ previous, ...options }: WorkerDecoderOptions) {
@@ -78,7 +82,7 @@ export class WorkerDecoder implements DecodeHost {
       onMessage: (message) => this.#onMessage(message),
       onFailure: (crash) => this.#fail(crash),
     });
-    for (const entry of previous?.state === 'crashed' ? previous.#backlog.drain() : []) this.#add(entry);
+    if (previous?.state === 'crashed') this.#takeOver(previous);
   }
 
   get state(): State {
@@ -162,8 +166,16 @@ export class WorkerDecoder implements DecodeHost {
     await this.#worker.end();
   }
 
-  #act(act: 'gap' | 'end' | 'settle'): void {
-    if (this.#state === 'idle' && this.#backlog.isEmpty) return; // nothing to end
+  #takeOver(previous: WorkerDecoder): void {
+    const hasBytes = previous.backlog > 0;
+    const left = previous.#backlog.drain();
+    if (!hasBytes) return;
+    if (previous.#isInFrame) this.flush('hole'); // the beginning of that frame is gone with it
+    for (const entry of left) this.#add(entry);
+  }
+
+  #act(act: FlushReason | 'settle'): void {
+    if (this.#state === 'idle' && this.#backlog.isEmpty && act !== 'hole') return; // nothing to end
     const { clock } = this.#options;
     this.#add({ act, bytes: NO_BYTES, at: clock.now(), wall: clock.wall() });
   }
@@ -240,9 +252,10 @@ export class WorkerDecoder implements DecodeHost {
     this.#send();
   }
 
-  #onDecoded({ upTo, bytes, results, stats }: DecodedMessage): void {
+  #onDecoded({ upTo, bytes, results, stats, isInFrame }: DecodedMessage): void {
     const lines = Buffer.from(bytes);
     this.#stats = stats;
+    this.#isInFrame = isInFrame;
     try {
       for (const result of results) this.#handOut(result, lines);
     } catch (error) {
@@ -285,8 +298,10 @@ export class WorkerDecoder implements DecodeHost {
 
   /** The chunk that the Worker was at is not tried again: it may be what the driver crashes on. */
   #reportLost(crash: WorkerCrash): void {
-    const lost = this.#backlog.lose(this.#worker.pulse.at);
+    const { at } = this.#worker.pulse;
+    const lost = this.#backlog.lose(at);
     if (lost === undefined || lost.bytes.length === 0) return;
+    this.#backlog.replace(at, this.#standIn(lost));
     this.#lostBytes += lost.bytes.length;
     const head = Buffer.from(lost.bytes.subarray(0, MAX_JUNK_BYTES));
     this.#options.out.junk(
@@ -295,6 +310,21 @@ export class WorkerDecoder implements DecodeHost {
       lost.bytes.length - head.length,
     );
   }
+
+  /** In the place of a lost chunk: a frame that began before it is not joined to what comes behind it, nor is a tail taken for one. */
+  #standIn({ bytes, ...entry }: DecodeEntry): DecodeEntry {
+    return { ...entry, act: endsFrame(this.#options.framing, bytes) ? 'end' : 'hole', bytes: NO_BYTES };
+  }
 }
 
+/** Whether these bytes end with the end of a frame, as far as they tell without those before them. */
+function endsFrame(framing: FramingConfig, bytes: Buffer): boolean {
+  if (framing.type === 'regex') return false; // may be the pattern that the Worker was stuck in
+  const framer = makeFramer(framing);
+  framer.flush('hole', NOBODY);
+  framer.push(bytes, NOBODY);
+  return framer.held === 0;
+}
+
+const NOBODY: FrameSink = { frame: () => {}, junk: () => {} };
 const NOT_SENT: EncodedCommand = { ok: false, reason: 'not sent: the device is being closed' };

@@ -21,7 +21,7 @@ export interface WorkerSetup {
 }
 
 /** What is done with an entry; an index into this list travels. All but `push` have no bytes. */
-export const ACTS = ['push', 'gap', 'end', 'settle'] as const;
+export const ACTS = ['push', 'gap', 'end', 'hole', 'settle'] as const;
 export type Act = (typeof ACTS)[number];
 
 /** Entry i is `acts[i]` with `bytes[ends[i - 1], ends[i])`, that came at `ats[i]` by the main thread's monotonic clock. */
@@ -74,6 +74,8 @@ export interface DecodedMessage {
   readonly results: readonly Result[];
   /** Since the Worker began. */
   readonly stats: DecoderStats;
+  /** The bytes of those entries end inside a frame. */
+  readonly isInFrame: boolean;
 }
 
 export interface EncodedMessage {

@@ -1,7 +1,7 @@
 // In the Worker: gathers what the decoder hands out into one message. Readings of chunks that came within 10 ms of each other
 // become one batch, with the time of the first.
 
-import type { DecoderSink, DecoderStats } from '../../device/decoder.js';
+import type { Decoder, DecoderSink } from '../../device/decoder.js';
 import type { ReadingBatch } from '../../device/message.js';
 import type { DecodedMessage, Result } from './worker-protocol.js';
 
@@ -53,7 +53,7 @@ export class WorkerResults implements DecoderSink {
   }
 
   /** The message with all that was handed out since the last one; its buffers are to be transferred. */
-  take(upTo: number, stats: DecoderStats): DecodedMessage {
+  take(upTo: number, { stats, held }: Pick<Decoder, 'stats' | 'held'>): DecodedMessage {
     this.#closeReadings();
     const bytes = new Uint8Array(this.#length);
     let at = 0;
@@ -61,7 +61,14 @@ export class WorkerResults implements DecoderSink {
       bytes.set(part, at);
       at += part.length;
     }
-    const message = { kind: 'decoded', upTo, bytes: bytes.buffer, results: this.#results, stats } as const;
+    const message: DecodedMessage = {
+      kind: 'decoded',
+      upTo,
+      bytes: bytes.buffer,
+      results: this.#results,
+      stats,
+      isInFrame: held > 0,
+    };
     this.#parts = [];
     this.#length = 0;
     this.#results = [];

@@ -155,7 +155,7 @@ export class WorkerService {
   }
 
   #post(upTo: number): void {
-    const message = this.#results.take(upTo, this.#decoder.stats);
+    const message = this.#results.take(upTo, this.#decoder);
     this.#parts.post(message, [message.bytes]);
   }
 

@@ -47,6 +47,8 @@ export class LocalBoard implements AvrBoard {
   readonly #edgeListeners = new Map<number, Set<EdgeListener>>();
   readonly #serialListeners = new Set<SerialListener>();
   #power: 'on' | 'off' = 'off';
+  /** How often the plug was put in again. */
+  #powerOns = 0;
   #startId = 0;
   #startedId = 0;
   #closed: Promise<void> | undefined;
@@ -174,7 +176,14 @@ export class LocalBoard implements AvrBoard {
   async powerOn(): Promise<void> {
     if (this.#power === 'on' || this.#closed) return;
     this.#power = 'on';
-    await this.#line.plug();
+    this.#powerOns += 1;
+    const own = this.#powerOns;
+    try {
+      await this.#line.plug();
+    } catch (error) {
+      if (this.#powerOns === own) this.#power = 'off'; // else the plug was moved again meanwhile
+      throw error;
+    }
     if (this.power === 'off') return; // pulled again, or closed, while the plug went in
     await this.#start('power-on');
   }

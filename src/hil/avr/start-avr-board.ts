@@ -30,6 +30,11 @@ export async function startAvrBoard({ line, hex, clock, speed = 1 }: AvrBoardOpt
   const text = (typeof hex === 'string' ? await readFile(hex) : hex).toString('latin1');
   const flash = parseIntelHex(text, { file, size: FLASH_BYTES });
   const board = new LocalBoard({ line, flash, clock, speed });
-  await board.begin();
-  return board;
+  try {
+    await board.begin();
+    return board;
+  } catch (error) {
+    await board.close(); // its thread would keep the process alive
+    throw error;
+  }
 }

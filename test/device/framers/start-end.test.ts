@@ -78,6 +78,15 @@ test('an XOR check character before ETX is verified and stripped', (t) => {
   t.is(makeFramer(framing(config)).wrap(Buffer.from('W12')).toString('latin1'), `\x02W12${check}\x03`);
 });
 
+test('a good frame is found in one whose end was lost however many starts stand in it', (t) => {
+  const config = { type: 'start-end', max_length: '64KiB', checksum: { type: 'crc32' } };
+  const good = makeFramer(framing(config)).wrap(Buffer.alloc(20_000, 2));
+  const [lost, found, ...more] = cut(config, ['\x02lost', good]);
+  t.is(lost, 'bad-checksum lost');
+  t.is(found?.length, 'frame '.length + 20_000);
+  t.deepEqual(more, []);
+});
+
 test('with a checksum, a frame whose end was lost does not take the next one with it', (t) => {
   const config = { ...STX, checksum: { type: 'xor8' } };
   t.deepEqual(cut(config, ['\x02ab\x02cd\x07\x03']), ['bad-checksum ab', 'frame cd']);

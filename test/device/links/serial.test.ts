@@ -18,7 +18,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import type { SerialLinkConfig } from '../../../src/config/link-schema.js';
-import { systemClock } from '../../../src/core/clock.js';
+import { sleep, systemClock } from '../../../src/core/clock.js';
 import { LinkError } from '../../../src/device/link.js';
 import { checkPort, explainOpenError } from '../../../src/device/links/serial-check.js';
 import { makeOpener } from '../../../src/device/make-opener.js';
@@ -51,17 +51,37 @@ async function troubleOf(opening: Promise<unknown>): Promise<LinkError> {
   throw new Error('it opened');
 }
 
-linkContract('serial', async () => {
-  const pty = await openPty();
-  const received: Buffer[] = [];
-  pty.onData((chunk) => received.push(chunk));
-  return {
-    opener: makeOpener(config(pty.path), deps),
-    send: (bytes) => pty.write(bytes),
-    received: () => Buffer.concat(received),
-    unplug: () => pty.unplug(),
-    close: () => pty.close(),
-  };
+for (const rtscts of [false, true]) {
+  linkContract(`serial${rtscts ? ' with flow control' : ''}`, async () => {
+    const pty = await openPty();
+    const received: Buffer[] = [];
+    pty.onData((chunk) => received.push(chunk));
+    return {
+      opener: makeOpener(config(pty.path, { rtscts }), deps),
+      send: (bytes) => pty.write(bytes),
+      received: () => Buffer.concat(received),
+      unplug: () => pty.unplug(),
+      close: () => pty.close(),
+    };
+  });
+}
+
+test('a line with flow control waits while it is paused, one without goes on', async (t) => {
+  for (const rtscts of [false, true]) {
+    const pty = await openPty();
+    const { link, bytes } = await openWatched(makeOpener(config(pty.path, { rtscts }), deps));
+    t.is(link.canPause, rtscts);
+    link.pause();
+    await pty.write(Buffer.from('while paused'));
+    if (rtscts) {
+      await sleep(systemClock, 20);
+      t.is(bytes().length, 0);
+      link.resume();
+    }
+    await eventually(() => bytes().length === 12, 'all bytes');
+    await link.close();
+    await pty.close();
+  }
 });
 
 test('an unplugged port is lost at once, and a write that waits for it settles as lost', async (t) => {

@@ -5,11 +5,12 @@ import type { TcpLinkConfig } from '../../../src/config/link-schema.js';
 import { systemClock } from '../../../src/core/clock.js';
 import type { Loan } from '../../../src/core/loan.js';
 import { ChunkPool } from '../../../src/device/links/chunk-pool.js';
-import { socketLink } from '../../../src/device/links/tcp-socket.js';
+import { isOwnEnd, socketLink } from '../../../src/device/links/tcp-socket.js';
 import { makeOpener } from '../../../src/device/make-opener.js';
 import { linkContract, openWatched, watch } from '../../contracts/link.js';
 import { eventually } from '../../support/eventually.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { slowName } from '../../support/slow-name.js';
 
 /** A device that listens on loopback and keeps what each connection sent. */
 class Device {
@@ -324,4 +325,28 @@ test('an accepted socket is a link too', async (t) => {
   t.is(losses[0]?.detail, 'tcp peer: the peer closed the connection');
   await link.close();
   server.close();
+});
+
+test('a socket that has come out at the port that it went to is known', async (t) => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address() as AddressInfo; // a TCP server has no string address
+  const other = connect(port, '127.0.0.1');
+  await once(other, 'connect');
+  t.false(isOwnEnd(other));
+  other.destroy();
+  free.close();
+  await once(free, 'close');
+  const own = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.1', localPort: port });
+  await once(own, 'connect');
+  t.true(isOwnEnd(own));
+  own.destroy();
+});
+
+test.serial('the first address of a name with several has its time, also where a connect takes a second', async (t) => {
+  const { port } = await slowName(t);
+  const config: TcpLinkConfig = { type: 'tcp', host: 'device.test', port, connect_timeout: 10_000, idle_timeout: 0 };
+  const link = await makeOpener(config, { clock: systemClock }).open(new AbortController().signal);
+  t.is(link.name, `tcp device.test:${port}`);
+  await link.close();
 });

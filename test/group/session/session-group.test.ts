@@ -221,3 +221,30 @@ test.serial('more readings than may wait are dropped, the oldest first, and coun
   rig.relay.empty();
   await until(() => texts(rig).length === 24_000 - rig.device.counters.droppedReadings);
 });
+
+test.serial('a session has no frames, and nothing is said about that', async (t) => {
+  const rig = await sessionRig(t);
+  await until(() => isOnline(rig));
+  for (let n = 1; n <= 4; n++) {
+    rig.far.send('x'.repeat(16 * 1024));
+    await until(() => texts(rig).join('').length > n * 16 * 1024);
+  }
+  t.is(rig.log.matching('not one frame').length, 0);
+});
+
+test.serial(
+  'a session that does not answer a command in time is told so, and the next command is its own',
+  async (t) => {
+    const rig = await sessionRig(t);
+    await until(() => isOnline(rig));
+    rig.device.deliver(command({ payload: Buffer.from('slow'), transaction: 'slow' }));
+    rig.device.deliver(command({ payload: Buffer.from('data'), transaction: 'next' }));
+    await until(() => rig.relay.statuses('slow').includes('sent'));
+    await rig.clock.advance(SETTINGS.commands.timeout);
+    t.deepEqual(rig.relay.statuses('slow'), ['accepted', 'sent', 'error']);
+    t.regex(rig.relay.responses('slow').at(-1)?.error ?? '', /did not answer in time/);
+    await until(() => rig.relay.statuses('next').includes('ok'));
+    t.like(rig.relay.responses('next').at(-1), { data: { position: 7 } });
+    t.is(rig.device.counters.crashes, 0);
+  },
+);

@@ -220,6 +220,31 @@ test.serial('the end of the link ends the wire, lets the session close, and then
 });
 
 test.serial(
+  'what a session writes as it closes has left when its Worker ends, however many writes that were',
+  async (t) => {
+    const { session, sink, ready } = sessionDriverRig(t, { close: 'wordy' }, { closeMs: 20_000 });
+    await ready;
+    sink.hold();
+    session.flush('end');
+    await until(() => sink.written.length === 1);
+    await until(() => sink.objects.length > 0);
+    t.is(session.state, 'ending', 'the first of them is still on its way');
+    sink.release();
+    t.is(await session.whenIdle(), 'gone');
+    t.is(sink.text, 'STOP 1 STOP 2 STOP 3');
+  },
+);
+
+test.serial('what it writes for a link that is gone is not waited for', async (t) => {
+  const { session, sink, ready } = sessionDriverRig(t, { close: 'wordy' }, { closeMs: 60_000 });
+  await ready;
+  sink.isLost = true;
+  session.flush('end');
+  t.is(await session.whenIdle(), 'gone');
+  t.deepEqual(sink.objects[0], { closed: true });
+});
+
+test.serial(
   'a command that the session has is never told to be not sent, even if nobody asks the session to end',
   async (t) => {
     const { session, ready, ask } = sessionDriverRig(t);

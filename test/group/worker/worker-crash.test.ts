@@ -60,6 +60,22 @@ test.serial('what waited behind the chunk that it crashed on is decoded by the n
   t.is(first.decoder.backlog, 0);
 });
 
+for (const [driver, poison] of [
+  ['hangs', 'loop'],
+  ['throws', 'exit'],
+  ['throws', 'throw'],
+] as const) {
+  test.serial(`the tail of a frame whose beginning went with a crash is no reading (${poison})`, async (t) => {
+    const first = workerRig(t, driver, { hangMs: HANG_MS });
+    for (const text of ['one\n', `${poison}\nweight 12`, '3.4 kg\nfour\n']) first.push(text);
+    await first.crashed;
+    const next = workerRig(t, driver, { out: first.sink, previous: first.decoder });
+    t.is(await next.decoder.whenIdle(), 'done');
+    t.deepEqual(first.sink.objects, [{ text: 'one' }, { text: 'four' }]);
+    t.is(first.sink.reasons.at(-1), 'partial');
+  });
+}
+
 test.serial('many chunks of poison end, one by one', async (t) => {
   let rig = workerRig(t, 'throws');
   for (let i = 0; i < 5; i++) rig.push('exit\n');

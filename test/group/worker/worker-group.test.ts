@@ -92,3 +92,56 @@ test.serial('what a crash has left is counted as dropped if its device closes be
   t.is(rig.device.counters.droppedBytes, 'two\n'.length);
   t.like(rig.log.matching(/^closed: /)[0]?.fields, { counters: { droppedBytes: 4 } });
 });
+
+test.serial(
+  'a restart on request makes the driver anew, also one that had taken over what another had left',
+  async (t) => {
+    const rig = await crashingRig(t, 'worker');
+    let made = 0;
+    const make = rig.device.makeDecoder.bind(rig.device);
+    rig.device.makeDecoder = (sink) => {
+      made += 1;
+      return make(sink);
+    };
+    for (const text of ['throw\n', 'two\n']) rig.far.send(text);
+    rig.far.unplug();
+    await eventually(() => rig.device.counters.crashes === 1, 'the crash, after the link');
+    for (let n = 0; n < 20 && rig.state !== 'online'; n++) await rig.clock.advance(500);
+    await eventually(() => texts(rig).length === 2, 'what was left');
+    t.is(made, 1);
+    rig.device.restart('asked for');
+    await eventually(() => rig.far.opens === 3, 'the next link');
+    rig.far.send('three\n');
+    await eventually(() => texts(rig).length === 3, 'the next reading');
+    t.is(made, 2);
+  },
+);
+
+test.serial('bytes of which a Worker makes no frame are told too, but not before it has seen them', async (t) => {
+  const driver = await loadDriver('throws', { dirs: [badDriversDir] });
+  const plan = { driverName: 'throws', driverDirs: [badDriversDir], options: {} };
+  const rig = groupRig({ driver, plan, settings: { isolation: 'worker' } });
+  t.teardown(() => rig.end());
+  await rig.settle();
+  const told = (): number => rig.log.matching('not one frame').length;
+  rig.far.send('weight 12.34 kg\r'.repeat(2000));
+  await rig.settle();
+  t.is(told(), 0, 'there may be frames in it');
+  await eventually(() => {
+    rig.far.send('weight 12.34 kg\r');
+    return told() === 1;
+  }, 'the warning');
+});
+
+test.serial('what a Worker has not decoded when its device is given up is counted as dropped', async (t) => {
+  const driver = await loadDriver('hangs', { dirs: [badDriversDir] });
+  const plan = { driverName: 'hangs', driverDirs: [badDriversDir], options: {} };
+  const rig = groupRig({ driver, plan, settings: { isolation: 'worker' } });
+  await rig.settle();
+  rig.far.send('warm\n');
+  await eventually(() => rig.relay.texts.length === 1, 'the first reading');
+  for (const text of ['loop\n', 'two\n']) rig.far.send(text);
+  await rig.settle();
+  t.false((await rig.end(500)).ended);
+  t.is(rig.device.counters.droppedBytes, 'loop\ntwo\n'.length);
+});

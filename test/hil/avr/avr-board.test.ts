@@ -22,6 +22,8 @@ class DeskLine implements VirtualLine {
   readonly link = 'desk';
   readonly heard: number[] = [];
   state: 'plugged' | 'unplugged' | 'closed' = 'plugged';
+  /** Why it cannot be plugged in. */
+  refusal: Error | undefined;
   #listener: (chunk: Buffer) => void = () => {};
 
   /** Bytes for the board. */
@@ -43,6 +45,7 @@ class DeskLine implements VirtualLine {
   }
 
   plug(): Promise<void> {
+    if (this.refusal) return Promise.reject(this.refusal);
     this.state = 'plugged';
     return Promise.resolve();
   }
@@ -249,6 +252,15 @@ test('close ends thread, line and waits, and may be called again', async (t) => 
   t.is(board.power, 'off');
 });
 
+/** Its thread may hear a little later that the power is off. */
+async function cyclesAtRest(board: AvrBoard): Promise<number> {
+  for (;;) {
+    const { cycles } = board.stats;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (board.stats.cycles === cycles) return cycles;
+  }
+}
+
 test('a board whose plug is pulled again while it goes in stays without power', async (t) => {
   const line = new DeskLine();
   const board = await startAvrBoard({ line, hex: IDLE, clock: systemClock });
@@ -259,7 +271,7 @@ test('a board whose plug is pulled again while it goes in stays without power', 
   await board.powerOff();
   letIn();
   await plugging;
-  const { cycles } = board.stats;
+  const cycles = await cyclesAtRest(board);
   await board.reset();
   t.is(board.power, 'off');
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -294,3 +306,16 @@ function threads(): number {
 function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
+
+test('a line that cannot be plugged in leaves the board without power, and may be tried again', async (t) => {
+  const line = new DeskLine();
+  const board = await startAvrBoard({ line, hex: IDLE, clock: systemClock });
+  t.teardown(() => board.close());
+  await board.powerOff();
+  line.refusal = new Error('the port is taken');
+  await t.throwsAsync(board.powerOn(), { message: 'the port is taken' });
+  t.is(board.power, 'off');
+  line.refusal = undefined;
+  await board.powerOn();
+  t.deepEqual([board.power, line.state], ['on', 'plugged']);
+});

@@ -118,7 +118,7 @@ export default {
         if (close === 'never') await sleep(60_000);
         if (close === 'throws') throw new Error('cannot close');
         host.reading({ closed: true });
-        host.wire.write('bye');
+        for (const word of close === 'wordy' ? ['STOP 1 ', 'STOP 2 ', 'STOP 3'] : ['bye']) host.wire.write(word);
       },
     };
   },
