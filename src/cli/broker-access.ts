@@ -62,8 +62,7 @@ function withoutLogin(url: string): string {
   return `${protocol}//${host}`;
 }
 
-/** What an error of a connection says. Of a host with several addresses Node gives one for all, whose words are in its parts. */
+/** What an error of a connection says. */
 export function wordsOf(error: Error & { readonly code?: unknown }): string {
-  const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
-  return error.message || parts.find((words) => words !== '') || String(error.code ?? error.name);
+  return messageOf(error) || String(error.code ?? error.name);
 }

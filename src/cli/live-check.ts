@@ -8,6 +8,7 @@ import { formatListenAddress, type ListenAddress, parseListenAddress } from '../
 import { loadConfig } from '../config/load.js';
 import { DEFAULT_HTTP_LISTEN, type HttpConfig } from '../config/schema.js';
 import { duration } from '../config/values.js';
+import { messageOf } from '../core/errors.js';
 import { EXIT } from './exit-codes.js';
 import type { ConfigPlace } from './read-config.js';
 
@@ -78,9 +79,13 @@ function ask(address: ListenAddress, token: string | undefined, waitMs: number):
       agent: false,
       signal: AbortSignal.timeout(waitMs),
     });
-    request.on('error', ({ name, message, code }: NodeJS.ErrnoException) => {
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const { name, code } = error;
       const isLate = name === 'AbortError' || name === 'TimeoutError';
-      resolve({ failure: isLate ? `no answer within ${waitMs} ms` : message, isRefused: code === 'ECONNREFUSED' });
+      resolve({
+        failure: isLate ? `no answer within ${waitMs} ms` : messageOf(error),
+        isRefused: code === 'ECONNREFUSED',
+      });
     });
     request.on('response', (response) => {
       let body = '';

@@ -12,7 +12,9 @@ export class FerruleError extends Error {
   }
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown. Of a host with several addresses Node gives one error for all, whose words are in its parts. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const parts = error.message === '' && error instanceof AggregateError ? error.errors.map(messageOf) : [];
+  return parts.find((words) => words !== '') ?? error.message;
 }

@@ -17,3 +17,14 @@ test('anything that was thrown has a text', (t) => {
   t.is(messageOf('broken'), 'broken');
   t.is(messageOf(undefined), 'undefined');
 });
+
+test('of an error that stands for several, as of a host with two addresses, the first text is told', (t) => {
+  const parts = [
+    new Error(''),
+    new Error('connect ECONNREFUSED ::1:8377'),
+    new Error('connect ECONNREFUSED 127.0.0.1:8377'),
+  ];
+  t.is(messageOf(new AggregateError(parts)), 'connect ECONNREFUSED ::1:8377');
+  t.is(messageOf(new AggregateError(parts, 'both failed')), 'both failed');
+  t.is(messageOf(new AggregateError([])), '');
+});
