@@ -13,22 +13,8 @@ function refusedTwice(): Error {
 }
 
 test('without a broker behind any address of a name it says what the first one has met', async (t) => {
-  const clock = new FakeClock();
-  const client = Object.assign(new EventEmitter(), { connected: false });
-  const err: string[] = [];
-  const visit = new TapVisit({
-    client: client as unknown as MqttClient, // no more of it is used without a broker
-    url: 'mqtt://localhost:1883',
-    topics: makeTopics('ferrule/rd'),
-    clock,
-    device: 'scale',
-    listenTo: [],
-    onMessage: () => {},
-    onAgreed: () => {},
-    onRefused: 'end',
-    farewell: 'at-once',
-    err: (line) => err.push(line),
-  });
+  const client = new FakeClient();
+  const { visit, clock, err } = visitOf(client);
   const run = visit.run();
   client.emit('error', refusedTwice());
   await clock.advance(5000);
