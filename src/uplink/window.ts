@@ -9,7 +9,7 @@ import { FIRST_PUBLISH_ID, PUBLISH_IDS, publishIdAfter, publishIdDistance } from
 
 /**
  * Most messages unacknowledged, whatever the broker allows. What a loss of the session may double; reached only by tens of thousands of
- * lines a second, where half of it costs a fifth more CPU per line.
+ * lines a second, where half of it costs about a tenth more CPU per line.
  */
 export const MAX_UNACKNOWLEDGED = 512;
 
