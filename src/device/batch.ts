@@ -3,7 +3,8 @@
 //   SliceBatch  driver without decode: the frame is the reading; bounds into the buffer that came from the link, no copy
 //   JsonBatch   driver with decode: readings as JSON text, written once into a buffer of just the right size
 
-import type { Loan } from '../core/loan.js';
+import { type Bounds, BoundsPool } from '../core/bounds-pool.js';
+import { Loan } from '../core/loan.js';
 import type { ReadingBatch } from './message.js';
 
 /** Takes each batch as it is complete. */
@@ -14,18 +15,27 @@ export type TakeBatch = (batch: ReadingBatch) => void;
 // 64 KiB from Node 24 on.
 const SMALL_BUFFER = Math.max(8192, Buffer.poolSize);
 const MAX_WASTE = 4;
+/** Up to so many bounds a plain array is cheaper than a typed one. */
+const FEW = 32;
 
-/** Readings that are slices of the link's buffers. Adding one allocates nothing but room in the list of bounds. */
+const NO_BOUNDS = new Uint32Array(0);
+const boundsOfAll = new BoundsPool();
+
+/** Readings that are slices of the link's buffers. Adding one allocates nothing. */
 export class SliceBatch {
   readonly #take: TakeBatch;
+  readonly #pool: BoundsPool;
   #bytes: Buffer | undefined;
-  #bounds: number[] = [];
+  /** Here only while there are readings in it: thousands of connections share the pool. */
+  #bounds: Uint32Array = NO_BOUNDS;
+  #length = 0;
   /** The buffer that is on loan, and its loan. */
   #lent: Buffer | undefined;
   #loan: Loan | undefined;
 
-  constructor(take: TakeBatch) {
+  constructor(take: TakeBatch, pool = boundsOfAll) {
     this.#take = take;
+    this.#pool = pool;
   }
 
   /** Batches of `bytes` have a share in its loan, until `endLoan`. */
@@ -54,34 +64,67 @@ export class SliceBatch {
       this.handOut();
       this.#bytes = bytes;
     }
-    this.#bounds.push(start, end);
+    if (this.#length === this.#bounds.length) this.#makeRoom();
+    this.#bounds[this.#length++] = start;
+    this.#bounds[this.#length++] = end;
   }
 
   /** Hands out what was added since last time, if anything. */
   handOut(): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;
-    const bounds = this.#bounds;
+    const memory = this.#bounds;
+    const length = this.#length;
     this.#bytes = undefined;
-    this.#bounds = [];
-    if (isWasteful(bytes, bounds)) this.#take(compact(bytes, bounds));
-    else this.#take({ bytes, bounds, loan: this.#isLent(bytes) ? this.#loan?.share() : undefined });
+    this.#bounds = NO_BOUNDS;
+    this.#length = 0;
+    this.#take(length > FEW ? this.#manyOf(bytes, memory, length) : this.#fewOf(bytes, memory, length));
+  }
+
+  #makeRoom(): void {
+    this.#bounds = this.#bounds === NO_BOUNDS ? this.#pool.take() : this.#pool.grow(this.#bounds);
+  }
+
+  #fewOf(bytes: Buffer, memory: Uint32Array, length: number): ReadingBatch {
+    const bounds: number[] = [];
+    for (let i = 0; i < length; i++) bounds.push(memory[i] ?? 0);
+    this.#pool.giveBack(memory);
+    if (isWasteful(bytes, bounds)) return compact(bytes, bounds);
+    return { bytes, bounds, loan: this.#isLent(bytes) ? this.#loan?.share() : undefined };
+  }
+
+  /** With a chunk that is lent its bounds are lent, too. */
+  #manyOf(bytes: Buffer, memory: Uint32Array, length: number): ReadingBatch {
+    const bounds = memory.subarray(0, length);
+    const isTooWasteful = isWasteful(bytes, bounds);
+    if (!isTooWasteful && this.#isLent(bytes)) return { bytes, bounds, loan: this.#loanWith(memory) };
+    const batch = isTooWasteful ? compact(bytes, bounds) : { bytes, bounds: bounds.slice() };
+    this.#pool.giveBack(memory);
+    return batch;
+  }
+
+  #loanWith(memory: Uint32Array): Loan {
+    const chunk = this.#loan?.share();
+    return new Loan(() => {
+      this.#pool.giveBack(memory);
+      chunk?.done();
+    });
   }
 }
 
-function isWasteful(bytes: Buffer, bounds: readonly number[]): boolean {
+function isWasteful(bytes: Buffer, bounds: Bounds): boolean {
   const retained = bytes.buffer.byteLength;
   return retained > SMALL_BUFFER && retained > MAX_WASTE * payloadOf(bounds);
 }
 
-function payloadOf(bounds: readonly number[]): number {
+function payloadOf(bounds: Bounds): number {
   let sum = 0;
   for (let i = 1; i < bounds.length; i += 2) sum += (bounds[i] ?? 0) - (bounds[i - 1] ?? 0);
   return sum;
 }
 
 /** The same readings, side by side in a buffer of their own. */
-function compact(from: Buffer, oldBounds: readonly number[]): ReadingBatch {
+function compact(from: Buffer, oldBounds: Bounds): ReadingBatch {
   const bytes = Buffer.allocUnsafe(payloadOf(oldBounds));
   const bounds: number[] = [];
   let at = 0;

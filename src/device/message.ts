@@ -4,6 +4,7 @@
 //   up:   device group -> relay(UpMessage)   -> uplink's send thread
 //   down: uplink -> control -> route(device, DownMessage) -> device group's send thread
 
+import type { Bounds } from '../core/bounds-pool.js';
 import type { Loan } from '../core/loan.js';
 
 /**
@@ -12,9 +13,8 @@ import type { Loan } from '../core/loan.js';
  */
 export interface ReadingBatch {
   readonly bytes: Buffer;
-  /** start0, end0, start1, end1, ... */
-  readonly bounds: readonly number[];
-  /** `bytes` is on loan: whoever has this batch as the last says when it is done. A batch made from this one has none. */
+  readonly bounds: Bounds;
+  /** `bytes` and `bounds` are on loan: whoever has this batch as the last says when it is done. A batch made from this one has none. */
   readonly loan?: Loan | undefined;
 }
 

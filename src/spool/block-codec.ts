@@ -10,6 +10,7 @@
 // Decoding copies nothing: the messages are slices of the block. It throws nothing but a StoreError.
 
 import { crc32 } from 'node:zlib';
+import type { Bounds } from '../core/bounds-pool.js';
 import { ByteReader, varintSize, writeVarint } from './bytes.js';
 import { messagesIn, type SpoolBlock, type SpoolRecord } from './record.js';
 import { StoreError } from './store-error.js';
@@ -78,7 +79,7 @@ function recordSize({ device, batch }: SpoolRecord): number {
   return size;
 }
 
-function lengthAt(bounds: readonly number[], i: number): number {
+function lengthAt(bounds: Bounds, i: number): number {
   return (bounds[i + 1] ?? 0) - (bounds[i] ?? 0);
 }
 

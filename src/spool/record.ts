@@ -1,6 +1,8 @@
 // What the spool keeps: messages of one device that came together, with all that is needed to publish them much later. The
 // same shape as a batch of readings elsewhere (slices of one buffer), so that nothing is copied on the way in.
 
+import type { Bounds } from '../core/bounds-pool.js';
+
 /** Kept messages: readings, or dead letters (each a batch of one). */
 export interface SpoolRecord {
   readonly what: 'readings' | 'dead-letter';
@@ -10,7 +12,7 @@ export interface SpoolRecord {
   /** Wall-clock ms at which the bytes were read. */
   readonly at: number;
   /** Message i is `bytes[bounds[2i], bounds[2i+1])`. */
-  readonly batch: { readonly bytes: Buffer; readonly bounds: readonly number[] };
+  readonly batch: { readonly bytes: Buffer; readonly bounds: Bounds };
 }
 
 /** Messages in a record. */

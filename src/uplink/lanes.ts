@@ -120,7 +120,7 @@ export function unsentOf(item: Item, unacknowledged: readonly number[]): Reading
   const { bytes, bounds } = item.batch;
   const kept: number[] = [];
   for (const index of unacknowledged) kept.push(bounds[2 * index] ?? 0, bounds[2 * index + 1] ?? 0);
-  return { bytes, bounds: kept.concat(bounds.slice(2 * item.cursor)) };
+  return { bytes, bounds: kept.concat(Array.from(bounds.slice(2 * item.cursor))) };
 }
 
 /** Spelled out: copying the entry with a spread costs ten times as much, and this is done for every serial line. */

@@ -38,7 +38,7 @@ export class CollectingSink implements DecoderSink {
 }
 
 function buffersOf({ bytes, bounds }: ReadingBatch): Buffer[] {
-  return bounds.flatMap((start, i) => (i % 2 === 0 ? [bytes.subarray(start, bounds[i + 1])] : []));
+  return Array.from(bounds).flatMap((start, i) => (i % 2 === 0 ? [bytes.subarray(start, bounds[i + 1])] : []));
 }
 
 /** The readings of a batch, as text in which each byte is one character. */

@@ -81,5 +81,7 @@ export class FakeRelay implements Relay {
 }
 
 function textsOf({ batch: { bytes, bounds } }: ReadingsUp): string[] {
-  return bounds.flatMap((start, i) => (i % 2 === 0 ? [bytes.toString('latin1', start, bounds[i + 1])] : []));
+  return Array.from(bounds).flatMap((start, i) =>
+    i % 2 === 0 ? [bytes.toString('latin1', start, bounds[i + 1])] : [],
+  );
 }

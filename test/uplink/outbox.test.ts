@@ -333,7 +333,7 @@ test('takeLive hands out what waits, without what has been written or is in the 
   t.deepEqual(written(writer), ['1', '2', 'stored']);
   const texts = (entries: OutboxEntry[]): string[] =>
     entries.flatMap(({ batch: { bytes, bounds } }) =>
-      bounds.flatMap((start, i) => (i % 2 === 0 ? [bytes.toString('utf8', start, bounds[i + 1])] : [])),
+      Array.from(bounds).flatMap((start, i) => (i % 2 === 0 ? [bytes.toString('utf8', start, bounds[i + 1])] : [])),
     );
   t.deepEqual(texts(outbox.takeLive()), ['3']);
   ack(outbox, writer, '1');
