@@ -13,6 +13,8 @@ export interface Clock {
   wall(): number;
   /** Calls `fire` once after `ms` (the system's clock: at most 24.8 days). The timer does not keep the process alive. */
   after(ms: number, fire: () => void): Timer;
+  /** Stops the whole thread for about `ms`: for fractions of one, which no timer can do. Nothing else happens meanwhile. */
+  block(ms: number): void;
   /** A number in [0, 1), for jitter. */
   random(): number;
 }
@@ -33,12 +35,15 @@ class SystemTimer implements Timer {
   }
 }
 
+const nothing = new Int32Array(new SharedArrayBuffer(4));
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   after(ms, fire) {
     return new SystemTimer(setTimeout(fire, Math.min(ms, LONGEST_MS)));
   },
+  block: (ms) => void Atomics.wait(nothing, 0, 0, ms),
   random: () => Math.random(),
 };
 

@@ -58,7 +58,13 @@ export class Simulation {
 }
 
 function withRandom(clock: Clock, random: () => number): Clock {
-  return { now: () => clock.now(), wall: () => clock.wall(), after: (ms, fire) => clock.after(ms, fire), random };
+  return {
+    now: () => clock.now(),
+    wall: () => clock.wall(),
+    after: (ms, fire) => clock.after(ms, fire),
+    block: (ms) => clock.block(ms),
+    random,
+  };
 }
 
 interface Surroundings {

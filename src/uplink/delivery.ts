@@ -15,7 +15,7 @@ import type { Thread } from '../core/thread.js';
 import { endOfTurn, TurnEnd } from '../core/turn-end.js';
 import { countOf } from '../device/message.js';
 import type { Spool } from '../spool/spool.js';
-import { AckRest } from './ack-rest.js';
+import { AckRest, NAP_MS } from './ack-rest.js';
 import { AckTimer } from './ack-timer.js';
 import type { DropLog } from './drop-log.js';
 import { Intake } from './intake.js';
@@ -55,7 +55,7 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   /** Samples how long the broker takes to acknowledge. */
   readonly ackTimer: AckTimer;
-  readonly #ackRest = new AckRest();
+  readonly #ackRest: AckRest;
   readonly #outbox: Outbox;
   readonly #replay: Replay | undefined;
   readonly #spill: Spill | undefined;
@@ -81,6 +81,7 @@ export class Delivery {
     this.#outbox = new Outbox();
     this.#awaySince = clock.now();
     this.#lastWait = new LastWait(clock, spool !== undefined, (signal) => this.whenIdle(signal));
+    this.#ackRest = new AckRest(clock);
     this.#narrow = new NarrowWindow(clock, options.onNarrow);
     this.#room = new IntakeRoom({
       clock,
@@ -239,7 +240,9 @@ export class Delivery {
   acksRead(): void {
     const owed = this.#outbox.unacknowledged;
     this.pump();
-    if (this.#ackRest.isDue(owed)) this.#session?.rest();
+    const next = this.#ackRest.next(owed, this.#outbox.fullWindow);
+    if (next === 'rest') this.#session?.rest();
+    if (next === 'nap') this.#options.clock.block(NAP_MS);
   }
 
   /** Everything that may make the outbox move comes through here: new messages, acknowledgements, drain, connect, loss. */

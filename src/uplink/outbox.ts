@@ -99,6 +99,11 @@ export class Outbox {
     return this.#window.unacknowledged;
   }
 
+  /** Messages unacknowledged where others wait for that, else 0. */
+  get fullWindow(): number {
+    return this.#window.room === 0 && this.#lanes.next !== undefined ? this.#window.unacknowledged : 0;
+  }
+
   /** The packet id that the next QoS 1 message written will have. */
   get nextId(): number {
     return this.#window.nextId;

@@ -15,6 +15,8 @@ export class FakeClock implements Clock {
   #seed: number;
   readonly #start: number;
   readonly #pending = new Set<Pending>();
+  /** ms for which the thread was stopped; they do not pass here. */
+  blocked = 0;
 
   /** `start`: wall-clock ms at which it stands. `seed`: of the random numbers, which are the same in every run. */
   constructor(options: { start?: number; seed?: number } = {}) {
@@ -45,6 +47,15 @@ export class FakeClock implements Clock {
     const entry: Pending = { due: this.#elapsed + Math.max(0, ms), fire };
     this.#pending.add(entry);
     return { cancel: () => void this.#pending.delete(entry) };
+  }
+
+  /** Moves time on at once, as under a busy loop: no timer fires. */
+  pass(ms: number): void {
+    this.#elapsed += ms;
+  }
+
+  block(ms: number): void {
+    this.blocked += ms;
   }
 
   /** Mulberry32: small, and good enough to spread a jitter. */
