@@ -13,8 +13,8 @@ import type { BoundedOutcome } from './bounded-write.js';
 export interface DecodeSink extends DecoderSink {
   /** `wall`: when the bytes of these readings came (wall-clock ms); absent: with the chunk that is being pushed. */
   readings(batch: ReadingBatch, wall?: number): void;
-  /** Bytes that a session wants written to its link, one call at a time. Never rejects. */
-  write?(bytes: Buffer): Promise<BoundedOutcome>;
+  /** Bytes that a session wants written to its link, one call at a time, for as long as it is not over. Never rejects. */
+  write?(bytes: Buffer, isOver: () => boolean): Promise<BoundedOutcome>;
 }
 
 /** How a wait for a Worker ended; `gone`: it has crashed or was closed, and decodes nothing any more. */

@@ -193,8 +193,8 @@ export class ReceiveThread implements DecodeSink, ThreadParts, ThreadSteps {
   }
 
   /** From a session: bytes for the device. */
-  write(bytes: Buffer): Promise<BoundedOutcome> {
-    return writeForSession(this.#ctx, this.#sessionOn, bytes);
+  write(bytes: Buffer, isOver: () => boolean): Promise<BoundedOutcome> {
+    return writeForSession(this.#ctx, this.#sessionOn, bytes, isOver);
   }
 
   /** From the decoder: bytes that are no reading. */

@@ -284,7 +284,7 @@ export class WorkerSession implements DecodeHost {
 
   async #write(bytes: Buffer): Promise<void> {
     this.#isWriting = true;
-    const outcome = await this.#options.out.write?.(bytes);
+    const outcome = await this.#options.out.write?.(bytes, () => !this.#isAlive);
     this.#isWriting = false;
     if (this.#unread === undefined) this.#boundReading();
     if (this.#isAlive) this.#post({ kind: outcome === 'written' ? 'written' : 'cut' }, []);

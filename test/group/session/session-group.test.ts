@@ -200,6 +200,27 @@ test.serial('at the end the session is closed while the link is still up: its la
   t.false(rig.far.isOpen);
 });
 
+test.serial('a long write of a session ends with it: nothing of it comes behind the fail-safe bytes', async (t) => {
+  const rig = await sessionRig(t, {}, { settings: { on_shutdown: Buffer.from('SAFE') } });
+  await until(() => isOnline(rig));
+  rig.far.stall();
+  rig.device.deliver(command({ payload: Buffer.from(`echo ${'x'.repeat(3 * 4096)}`), transaction: 'long' }));
+  await until(() => rig.relay.statuses('long').includes('ok'));
+  rig.device.group.close('test is over');
+  const ended = rig.device.group.wait(8000);
+  await rig.settle();
+  await rig.clock.advance(500);
+  await until(() => rig.device.group.thread('send')?.state === 'ended');
+  await rig.settle();
+  rig.far.release();
+  t.true((await ended).ended);
+  rig.device.group.cleanup();
+  t.deepEqual(
+    rig.far.received.map((bytes) => (bytes.length > 4 ? bytes.length : bytes.toString())),
+    [4096, 'SAFE'],
+  );
+});
+
 test.serial('details of the device are kept over the end of its session', async (t) => {
   const rig = await sessionRig(t);
   await until(() => isOnline(rig));
