@@ -22,6 +22,8 @@ const INBOX_BYTES = 1024 * 1024;
 const ITEM_BYTES = 64;
 /** A message is full with so many bytes of chunks; one chunk is never cut. */
 const MESSAGE_BYTES = 16 * 1024;
+/** Once it is to end: how long it still waits for room on the way up, ms. Its device ends behind it, fail-safe bytes and all. */
+const LAST_MS = 500;
 
 export interface RawTapOptions {
   /** The group whose line it is. */
@@ -77,15 +79,16 @@ export class RawTapThread implements Tap {
 
   /** The thread's body. Ends when its inbox is closed and said, or on abort. */
   async run(thread: Thread): Promise<void> {
+    const late = this.#lateSignal(thread);
     try {
       while ((await this.inbox.ready()) === 'ready') {
         await sleep(this.#options.clock, GATHER_MS, thread.finishSignal);
         while (this.inbox.length > 0) {
-          if (thread.state === 'aborting') return;
-          await this.#say(this.#gather(), false, thread);
+          if (thread.state === 'aborting' || late.aborted) return;
+          await this.#say(this.#gather(), false, late);
         }
       }
-      await this.#say(this.#dropped > 0 ? [this.#hole(this.#now(), this.#dropped)] : [], true, thread);
+      await this.#say(this.#dropped > 0 ? [this.#hole(this.#now(), this.#dropped)] : [], true, late);
     } finally {
       this.#timer?.cancel();
     }
@@ -114,8 +117,19 @@ export class RawTapThread implements Tap {
     return { t, note: 'dropped', dropped };
   }
 
+  /** Aborts when nothing is waited for any more: a while after the thread is asked to finish, or at once with an `abort`. */
+  #lateSignal({ finishSignal, abortSignal }: Thread): AbortSignal {
+    const late = new AbortController();
+    const onFinish = (): void => {
+      void sleep(this.#options.clock, LAST_MS, abortSignal).then(() => late.abort());
+    };
+    if (finishSignal.aborted) onFinish();
+    else finishSignal.addEventListener('abort', onFinish, { once: true });
+    return late.signal;
+  }
+
   /** Waits for room on the way up: only the inbox fills meanwhile. */
-  async #say(entries: readonly RawTapEntry[], isLast: boolean, thread: Thread): Promise<void> {
+  async #say(entries: readonly RawTapEntry[], isLast: boolean, late: AbortSignal): Promise<void> {
     const { id, relay } = this.#options;
     const message = {
       kind: 'raw-tap',
@@ -126,8 +140,8 @@ export class RawTapThread implements Tap {
       isLast,
     } as const;
     while (relay.offer(message) === 'full') {
-      await relay.room(thread.abortSignal);
-      if (thread.state === 'aborting') return;
+      await relay.room(late);
+      if (late.aborted) return;
     }
     this.#seq += 1;
   }

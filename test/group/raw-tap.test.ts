@@ -165,6 +165,39 @@ test('what is missing at the very end is told with the last word', async (t) => 
   await rig.end();
 });
 
+test('a broker that takes nothing of a recording holds up the end of its device for half a second', async (t) => {
+  const relay = new StubbornRelay();
+  const rig = groupRig({ relay, settings: { on_shutdown: Buffer.from('SAFE') } });
+  await rig.settle();
+  await rig.device.startTap(60, 'raw');
+  relay.refusesTaps = true;
+  rig.far.send('one\n');
+  await rig.clock.advance(100);
+  const startedAt = rig.clock.now();
+  t.true((await rig.end()).ended);
+  t.true(rig.clock.now() - startedAt <= 700, `${rig.clock.now() - startedAt} ms`);
+  t.deepEqual(rig.far.received.map(String), ['SAFE']);
+  t.deepEqual(relay.texts, ['one']);
+  t.is(rig.clock.pending, 0);
+});
+
+test('a recording that is stopped gets its last words out, although the broker has to be waited for', async (t) => {
+  const relay = new StubbornRelay();
+  const rig = groupRig({ relay });
+  await rig.settle();
+  await rig.device.startTap(60, 'raw');
+  relay.refusesTaps = true;
+  rig.far.send('one\n');
+  const stopped = rig.device.stopTap('raw');
+  await rig.clock.advance(400);
+  relay.letGo();
+  await stopped;
+  t.deepEqual(told(rig), ['online', 'in one\n']);
+  t.true(messages(rig).at(-1)?.isLast);
+  await rig.end();
+  t.is(rig.clock.pending, 0);
+});
+
 /** Keeps taps waiting. */
 class StubbornRelay extends FakeRelay {
   refusesTaps = false;
@@ -174,8 +207,11 @@ class StubbornRelay extends FakeRelay {
     return message.kind === 'raw-tap' && this.refusesTaps ? 'full' : super.offer(message);
   }
 
-  override room(): Promise<unknown> {
-    return new Promise<void>((resolve) => this.#wake.push(resolve));
+  override room(signal?: AbortSignal): Promise<unknown> {
+    return new Promise<void>((resolve) => {
+      this.#wake.push(resolve);
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   letGo(): void {
