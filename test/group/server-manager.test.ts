@@ -1,4 +1,7 @@
+import dns from 'node:dns';
+import { once } from 'node:events';
 import net from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { framingSchema } from '../../src/config/framing-schema.js';
 import { tcpListenLink } from '../../src/config/link-schema.js';
@@ -23,6 +26,30 @@ interface ServerRig {
   connect(): Promise<net.Socket>;
 }
 
+/** Not started. */
+function listenerOn(
+  listen: Omit<z.input<typeof tcpListenLink>, 'type'>,
+  registry: ThreadRegistry<DownMessage>,
+  more: Partial<ServerManagerOptions> = {},
+): ServerManager {
+  return new ServerManager({
+    id: 'door',
+    clock: systemClock,
+    log: new RecordingLog(),
+    registry,
+    relay: new FakeRelay(),
+    plan: planOf(echoDriver),
+    settings: SETTINGS,
+    listen: tcpListenLink.parse({ type: 'tcp-listen', ...listen }),
+    ...more,
+  });
+}
+
+function planOf(driver: Driver): ServerManagerOptions['plan'] {
+  const framing = framingSchema.parse({ type: 'line' });
+  return { driverName: 'test', driverDirs: [], driver, options: undefined, framing };
+}
+
 async function serverRig(
   t: ExecutionContext,
   listen: Partial<z.input<typeof tcpListenLink>> = {},
@@ -32,23 +59,7 @@ async function serverRig(
   const registry = new ThreadRegistry<DownMessage>(systemClock);
   const relay = new FakeRelay();
   const log = new RecordingLog();
-  const server = new ServerManager({
-    id: 'door',
-    clock: systemClock,
-    log,
-    registry,
-    relay,
-    plan: {
-      driverName: 'test',
-      driverDirs: [],
-      driver,
-      options: undefined,
-      framing: framingSchema.parse({ type: 'line' }),
-    },
-    settings: SETTINGS,
-    listen: tcpListenLink.parse({ type: 'tcp-listen', port: 0, ...listen }),
-    ...more,
-  });
+  const server = listenerOn({ port: 0, ...listen }, registry, { log, relay, plan: planOf(driver), ...more });
   const sockets = new Set<net.Socket>();
   t.teardown(async () => {
     for (const socket of sockets) socket.destroy();
@@ -220,7 +231,7 @@ test('a listener that is given up says that it is offline then, and nothing behi
   t.deepEqual(rig.relay.availability('door'), ['online']);
   rig.server.group.cleanup();
   t.deepEqual(rig.relay.availability('door'), ['online', 'offline']);
-  await new Promise((resolve) => setImmediate(resolve));
+  await setImmediate();
   t.deepEqual(rig.relay.availability('door'), ['online', 'offline'], 'whoever clears it now has the last word');
 });
 
@@ -230,22 +241,8 @@ test('a port that is taken is said so, and listened on once it is free', async (
   const { port } = squatter.address() as net.AddressInfo;
   const registry = new ThreadRegistry<DownMessage>(systemClock);
   const log = new RecordingLog();
-  const server = new ServerManager({
-    id: 'door',
-    clock: { ...systemClock, random: () => 0.2 },
-    log,
-    registry,
-    relay: new FakeRelay(),
-    plan: {
-      driverName: 'test',
-      driverDirs: [],
-      driver: echoDriver,
-      options: undefined,
-      framing: framingSchema.parse({ type: 'line' }),
-    },
-    settings: SETTINGS,
-    listen: tcpListenLink.parse({ type: 'tcp-listen', port }),
-  });
+  const clock = { ...systemClock, random: () => 0.2 };
+  const server = listenerOn({ port }, registry, { clock, log });
   server.start();
   await eventually(() => log.find('another process does already') !== undefined, 'it says so');
   t.is(server.group.state.state, 'backing-off');
@@ -253,6 +250,29 @@ test('a port that is taken is said so, and listened on once it is free', async (
   await eventually(() => server.group.state.state === 'online', 'it listens');
   t.is(log.at('warn').length, 1);
   t.true((await registry.shutdown(3000, 'test')).clean);
+});
+
+test.serial('a listener closed while its host name is looked up does not listen once that is found', async (t) => {
+  const squatter = net.createServer().listen(0, '127.0.0.1');
+  await once(squatter, 'listening');
+  const { port } = squatter.address() as net.AddressInfo; // a TCP server has no string address
+  squatter.close();
+  const { lookup } = dns;
+  let find = (): void => t.fail('no name was looked up');
+  dns.lookup = ((_host: string, ...rest: unknown[]) => {
+    find = () => Reflect.apply(lookup, dns, ['127.0.0.1', ...rest]);
+  }) as typeof lookup; // of its many forms the one that is used
+  const registry = new ThreadRegistry<DownMessage>(systemClock);
+  const server = listenerOn({ host: 'door.test', port }, registry);
+  server.start();
+  await setImmediate();
+  dns.lookup = lookup;
+  t.true((await registry.shutdown(3000, 'it has left the config')).clean);
+  find();
+  await setImmediate();
+  const successor = net.createServer().listen(port, '127.0.0.1');
+  await t.notThrowsAsync(once(successor, 'listening'));
+  successor.close();
 });
 
 test('a connection whose id another device has is turned away', async (t) => {
