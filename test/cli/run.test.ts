@@ -48,3 +48,14 @@ test.serial('a restart that is asked for while a signal is followed changes noth
   finish();
   t.is(await code, 0);
 });
+
+test.serial('an error that nobody caught during an end in order changes the exit code, not the end', async (t) => {
+  const { finish, code, reasons } = running(t);
+  const handler = process.listeners('uncaughtException').at(-1); // `emit` would tell the test's own runner too
+  process.emit('SIGTERM', 'SIGTERM');
+  handler?.(new Error('torn in two'), 'uncaughtException');
+  await setImmediate();
+  t.deepEqual(reasons, ['SIGTERM']);
+  finish();
+  t.is(await code, 70);
+});

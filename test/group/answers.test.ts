@@ -180,6 +180,21 @@ test('a late answer is not waited for when the link is lost, nor when the device
   t.true(rig.clock.now() - startedAt <= 200);
 });
 
+test('after a late answer was waited for, a command that is lost with its link leaves nothing to wait for either', async (t) => {
+  const rig = await online({ settings: TIMEOUT });
+  await sent(rig, 'one');
+  await rig.clock.advance(400);
+  const two = await sent(rig, 'two');
+  rig.far.unplug();
+  await rig.settle();
+  t.is(lastWords(rig, two), 'sent, but the link was lost before the device answered');
+  await rig.clock.advance(1000);
+  rig.far.send('ACK by itself\n');
+  await rig.settle();
+  t.deepEqual(rig.relay.texts, ['{"text":"ACK by itself"}'], 'a reading');
+  await rig.end();
+});
+
 test('a critical command holds off updates until the device has answered; others do not', async (t) => {
   const told: string[] = [];
   const whileCritical = async <T>(work: () => Promise<T>): Promise<T> => {
