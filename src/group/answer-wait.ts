@@ -30,7 +30,7 @@ export class AnswerWait {
       const settle = (said: CommandAnswer): void => {
         timer.cancel();
         stop.removeEventListener('abort', onStop);
-        this.#settle = undefined;
+        if (this.#settle === settle) this.#settle = undefined; // a late answer is none of the next wait's business
         resolve(said);
       };
       const onStop = (): void => settle({ ok: false, reason: CLOSED });

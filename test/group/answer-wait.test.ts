@@ -34,3 +34,19 @@ test('a wait leaves neither timer nor listener, however it ends', async (t) => {
   t.like(await closed.said, { ok: false, reason: 'sent, but the device was closed before it answered' });
   t.is(closed.left(), 0, 'closed');
 });
+
+test('an answer that comes after its wait does not keep the next one from hearing that the link is lost', async (t) => {
+  let answer = (_: CommandAnswer): void => {};
+  const { clock, stop, wait, said } = waiting(
+    new Promise((resolve) => {
+      answer = resolve;
+    }),
+  );
+  await clock.advance(5000);
+  t.is(await said, wait.noAnswer);
+  const next = wait.for(NEVER, stop.signal);
+  answer({ ok: true });
+  await clock.settle();
+  wait.onLost();
+  t.is(await Promise.race([next, clock.settle()]), LINK_LOST);
+});
