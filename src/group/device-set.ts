@@ -8,6 +8,7 @@ import type { Log } from '../core/log.js';
 import type { Presence } from '../core/presence.js';
 import type { ThreadRegistry } from '../core/thread-registry.js';
 import { ChunkPool } from '../device/links/chunk-pool.js';
+import { NameLookups } from '../device/links/name-lookups.js';
 import { makeOpener } from '../device/make-opener.js';
 import type { DownMessage, Relay } from '../device/message.js';
 import type { DevicePlan } from '../device/plan.js';
@@ -54,9 +55,11 @@ export class DeviceSet {
   /** One for all of their sockets. */
   readonly #chunks = new ChunkPool();
   readonly #holders = new HolderSearch();
+  readonly #names: NameLookups;
 
   constructor(options: DeviceSetOptions) {
     this.#options = options;
+    this.#names = new NameLookups({ clock: options.clock });
     this.#absence = new UplinkAbsence(options.clock, options.uplink);
   }
 
@@ -142,7 +145,8 @@ export class DeviceSet {
     };
     const { link, name: id } = plan;
     if (link.type === 'tcp-listen') return new ServerManager({ ...kind, id, listen: link });
-    const deps = { clock, log: log.child({ group: id }), chunks: this.#chunks, holders: this.#holders };
+    const shared = { chunks: this.#chunks, holders: this.#holders, names: this.#names };
+    const deps = { clock, log: log.child({ group: id }), ...shared };
     return new CommsThreadGroup(kind, { id, opener: makeOpener(link, deps) });
   }
 }

@@ -8,6 +8,7 @@ import type { Link, LinkTrouble, WriteOutcome } from '../link.js';
 import { BaseLink, type BaseLinkOptions } from './base-link.js';
 import type { ChunkPool } from './chunk-pool.js';
 import type { IdleWatch } from './idle-watch.js';
+import type { NameLookups } from './name-lookups.js';
 
 const KEEPALIVE_MS = 30_000;
 /**
@@ -34,17 +35,23 @@ export interface Dialled {
    * modem or a satellite does not keep, and then no attempt ever gets there.
    */
   readonly attemptMs: number;
+  /** What looks the host up, where it is a name. */
+  readonly names: NameLookups;
 }
 
 /** Begins to connect a socket that reads by way of `chunks`, and not before it is a link that is attached. */
-export function dial({ host, port, attemptMs }: Dialled, chunks: ChunkPool): Socket {
+export function dial({ host, port, attemptMs, names }: Dialled, chunks: ChunkPool): Socket {
   const take = (bytes: Buffer, loan?: Loan): void => socket[OWNER]?.onData(bytes, loan);
   const callback = (count: number): boolean => {
     chunks.handOn(count, take);
     return true;
   };
   const onread = { buffer: chunks.incoming, callback };
-  const socket: OwnedSocket = connect({ host, port, autoSelectFamilyAttemptTimeout: attemptMs, onread });
+  const socket: OwnedSocket = connect({
+    ...{ host, port, onread },
+    lookup: names.lookup,
+    autoSelectFamilyAttemptTimeout: attemptMs,
+  });
   socket.pause();
   socket[LENDS] = true;
   return socket;

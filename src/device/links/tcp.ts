@@ -6,6 +6,7 @@ import type { TcpLinkConfig } from '../../config/link-schema.js';
 import { type Link, LinkError, type LinkOpener, type LinkTrouble } from '../link.js';
 import { ChunkPool } from './chunk-pool.js';
 import type { LinkDeps } from './link-deps.js';
+import { NameLookups } from './name-lookups.js';
 import { dial, isOwnEnd, socketLink } from './tcp-socket.js';
 
 /** Of a name with several addresses, so many can be tried in the time that a connect may take. */
@@ -15,12 +16,12 @@ const ADDRESSES = 3;
 export function tcpOpener(config: TcpLinkConfig, deps: LinkDeps): LinkOpener {
   const address = config.host.includes(':') ? `[${config.host}]:${config.port}` : `${config.host}:${config.port}`;
   const name = `tcp ${address}`;
-  const chunks = deps.chunks ?? new ChunkPool();
+  const { clock, chunks = new ChunkPool(), names = new NameLookups({ clock }) } = deps;
   return {
     name,
     async open(signal): Promise<Link> {
-      const socket = await connected(config, address, { ...deps, chunks }, signal);
-      return socketLink(socket, { name, clock: deps.clock, idleTimeoutMs: config.idle_timeout });
+      const socket = await connected(config, address, { clock, chunks, names }, signal);
+      return socketLink(socket, { name, clock, idleTimeoutMs: config.idle_timeout });
     },
   };
 }
@@ -28,7 +29,7 @@ export function tcpOpener(config: TcpLinkConfig, deps: LinkDeps): LinkOpener {
 function connected(
   config: TcpLinkConfig,
   address: string,
-  deps: LinkDeps & { readonly chunks: ChunkPool },
+  { clock, chunks, names }: Required<Pick<LinkDeps, 'clock' | 'chunks' | 'names'>>,
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -37,7 +38,7 @@ function connected(
       return;
     }
     const { host, port, connect_timeout: timeoutMs } = config;
-    const socket = dial({ host, port, attemptMs: Math.ceil(timeoutMs / ADDRESSES) }, deps.chunks);
+    const socket = dial({ host, port, attemptMs: Math.ceil(timeoutMs / ADDRESSES), names }, chunks);
     const settle = (): void => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
@@ -51,7 +52,7 @@ function connected(
     };
     const onError = (error: NodeJS.ErrnoException): void => fail(explain(error, address));
     const onAbort = (): void => fail(aborted(address));
-    const timer = deps.clock.after(timeoutMs, () => fail(tooSlow(config, address)));
+    const timer = clock.after(timeoutMs, () => fail(tooSlow(config, address)));
     socket.once('connect', () => {
       if (isOwnEnd(socket)) {
         fail(new LinkError(nobody.trouble, nobody.words(address)));
