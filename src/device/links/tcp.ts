@@ -1,7 +1,7 @@
 // Connects to a device or a serial server that listens on TCP (ser2net, Moxa, RFC 2217 in raw mode). The connected socket
 // becomes a link in `tcp-socket.ts`.
 
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { TcpLinkConfig } from '../../config/link-schema.js';
 import { type Link, LinkError, type LinkOpener, type LinkTrouble } from '../link.js';
 import { ChunkPool } from './chunk-pool.js';
@@ -42,7 +42,7 @@ function connected(
     const settle = (): void => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
-      socket.removeListener('error', onError);
+      socket.removeListener('error', onError).removeListener('lookup', onLookup);
     };
     const fail = (error: LinkError): void => {
       settle();
@@ -52,7 +52,11 @@ function connected(
     };
     const onError = (error: NodeJS.ErrnoException): void => fail(explain(error, address));
     const onAbort = (): void => fail(aborted(address));
-    const timer = clock.after(timeoutMs, () => fail(tooSlow(config, address)));
+    let isFound = isIP(host) !== 0;
+    const onLookup = (): void => {
+      isFound = true;
+    };
+    const timer = clock.after(timeoutMs, () => fail(tooSlow(config, address, isFound)));
     socket.once('connect', () => {
       if (isOwnEnd(socket)) {
         fail(new LinkError(nobody.trouble, nobody.words(address)));
@@ -61,15 +65,20 @@ function connected(
       settle();
       resolve(socket);
     });
-    socket.on('error', onError);
+    socket.on('error', onError).once('lookup', onLookup);
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }
 
 const aborted = (address: string): LinkError => new LinkError('closed', `connecting to ${address} was called off`);
 
-function tooSlow(config: TcpLinkConfig, address: string): LinkError {
+/** `isFound`: the host's name is not the trouble. */
+function tooSlow(config: TcpLinkConfig, address: string, isFound: boolean): LinkError {
   const seconds = config.connect_timeout / 1000;
+  if (!isFound) {
+    const what = `the name in ${address} was not found in ${seconds} s (connect_timeout)`;
+    return new LinkError('unreachable', `${what}; is it spelled right, does DNS work?`);
+  }
   return new LinkError(
     'timeout',
     `no answer from ${address} in ${seconds} s (connect_timeout); is the device on, does a firewall drop it?`,

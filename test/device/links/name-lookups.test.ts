@@ -131,6 +131,16 @@ test('a device is connected to at the address that was found for its name', asyn
   server.close();
 });
 
+test('a name that is still being looked up when the time for a connect is over is said to be the trouble', async (t) => {
+  const clock = new FakeClock();
+  const names = new NameLookups({ clock, system: () => {} });
+  const config = { type: 'tcp', host: 'plc.test', port: 4001, connect_timeout: LONG_MS, idle_timeout: 0 } as const;
+  const opening = makeOpener(config, { clock, names }).open(new AbortController().signal);
+  const failed = t.throwsAsync(opening, { message: /the name in plc\.test:4001 .* 10 s .*does DNS work\?/ });
+  await clock.advance(LONG_MS);
+  await failed;
+});
+
 test('a device whose name was looked up in vain is told of its name, not of its device', async (t) => {
   const error = Object.assign(new Error('getaddrinfo EAI_AGAIN plc.test'), { code: 'EAI_AGAIN' });
   const names = new NameLookups({
