@@ -3,8 +3,9 @@
 // what the arguments mean is in `command-line.ts`.
 
 import './small-heap.js'; // first: see there
+import { exitProcess } from './exit-process.js';
 import { loadProgram } from './program.js';
 
 const { runCommandLine } = await loadProgram(process.env);
 // Not process.exitCode: a library's forgotten handle must not keep a finished command alive.
-process.exit(await runCommandLine());
+await exitProcess(await runCommandLine());
