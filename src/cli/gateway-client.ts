@@ -2,10 +2,10 @@
 // a CommandTrouble that says what to do.
 
 import { randomUUID } from 'node:crypto';
-import mqtt, { type IClientPublishOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions, type IClientPublishOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Config } from '../config/schema.js';
 import type { Clock, Timer } from '../core/clock.js';
-import { FerruleError } from '../core/errors.js';
+import { FerruleError, messageOf } from '../core/errors.js';
 import { makeTopics, type Topics } from '../uplink/topics.js';
 import { brokerAccess, noBroker, noGateway, wordsOf } from './broker-access.js';
 import { EXIT } from './exit-codes.js';
@@ -74,7 +74,8 @@ export class GatewayClient {
     const access = brokerAccess(options.config.mqtt, options.who);
     if (!access.ok) throw new CommandTrouble(access.sentence, EXIT.config);
     // One attempt: who types a command wants to hear what is wrong, not to wait.
-    const client = mqtt.connect(access.url, { ...access.options, reconnectPeriod: 0, connectTimeout: options.waitMs });
+    const once = { ...access.options, reconnectPeriod: 0, connectTimeout: options.waitMs };
+    const client = openClient(access.url, once);
     let trouble = 'it does not answer';
     const end = await new Promise<'connect' | 'close'>((resolve) => {
       client.once('connect', () => resolve('connect'));
@@ -191,6 +192,15 @@ export class GatewayClient {
       this.#client.removeAllListeners('message');
       this.#client.end(true, () => resolve());
     });
+  }
+}
+
+/** A client that connects. Throws a CommandTrouble where it cannot even begin, as with a damaged certificate. */
+export function openClient(url: string, options: IClientOptions): MqttClient {
+  try {
+    return mqtt.connect(url, options);
+  } catch (error) {
+    throw new CommandTrouble(noBroker(url, `mqtt.cert, mqtt.key or mqtt.ca cannot be used: ${messageOf(error)}`));
   }
 }
 

@@ -1,12 +1,13 @@
 // What the commands that watch the tap of a device have in common (`monitor`, `record`): what may be asked for, and where the
 // config says that the broker is. A trouble becomes lines on stderr and an exit code.
 
-import mqtt, { type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import { deviceNameTrouble } from '../config/device-name.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { makeTopics, type Topics } from '../uplink/topics.js';
 import { brokerAccess } from './broker-access.js';
 import { EXIT } from './exit-codes.js';
+import { CommandTrouble, openClient } from './gateway-client.js';
 import { type ConfigPlace, readConfig } from './read-config.js';
 
 export interface TapCommandOptions extends ConfigPlace {
@@ -51,6 +52,12 @@ export async function runAtBroker(
     return EXIT.config;
   }
   const { url } = access;
-  const connect = (): MqttClient => mqtt.connect(url, access.options);
-  return work({ url, topics: makeTopics(settings.base_topic), clock: systemClock, connect });
+  const connect = (): MqttClient => openClient(url, access.options);
+  try {
+    return await work({ url, topics: makeTopics(settings.base_topic), clock: systemClock, connect });
+  } catch (error) {
+    if (!(error instanceof CommandTrouble)) throw error;
+    options.err(error.message);
+    return error.exitCode;
+  }
 }

@@ -162,3 +162,18 @@ devices: { scale: { driver: lines, link: "tcp://127.0.0.1:${scale.port}" } }
     t.regex(lost.err, /mqtt\.embedded\.port is 0/);
   },
 );
+
+test.serial('a damaged certificate is said in words by whoever visits the broker', async (t) => {
+  const mqtt = { url: `mqtts://127.0.0.1:${await freePort()}`, cert: 'broken.pem', key: 'broken.pem' };
+  const dir = folderFor(t, {
+    'ferrule.yaml': JSON.stringify({ mqtt, devices: {} }),
+    'broken.pem': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+  });
+  const commands = [['status'], ['healthcheck'], ['send', 'scale', 'TARE'], ['monitor', 'scale'], ['record', 'scale']];
+  for (const args of commands) {
+    const { code, errLines } = await ferrule(dir, args);
+    t.is(code, 1, args.join(' '));
+    t.is(errLines.length, 1, errLines.join('\n'));
+    t.regex(errLines[0] ?? '', /^no broker at mqtts:\/\/[\d.:]+: mqtt\.cert, mqtt\.key or mqtt\.ca cannot be used: /);
+  }
+});
