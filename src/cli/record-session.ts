@@ -6,7 +6,6 @@ import { messageOf } from '../core/errors.js';
 import type { RecordingEntry, RecordingHeader } from '../hil/recording.js';
 import { RecordingWriter } from '../hil/recording-writer.js';
 import { EXIT } from './exit-codes.js';
-import { jsonIn } from './gateway-client.js';
 import { TapEntries } from './tap-entries.js';
 import { TapVisit, type TapVisitPlace } from './tap-visit.js';
 
@@ -29,8 +28,6 @@ export interface RecordingTotals {
 export class RecordSession {
   readonly #options: RecordSessionOptions;
   readonly #chunks: string;
-  /** Where a gateway that has started anew says so. */
-  readonly #state: string;
   readonly #visit: TapVisit;
   readonly #tap = new TapEntries();
   /** Entries that came before the file was open. */
@@ -42,12 +39,11 @@ export class RecordSession {
     this.#options = options;
     const { topics, device } = options;
     this.#chunks = topics.rawTap(device);
-    this.#state = topics.bridge.state;
     this.#visit = new TapVisit({
       ...options,
       mode: 'raw',
-      listenTo: [this.#chunks, this.#state],
-      onMessage: (topic, payload) => this.#onMessage(topic, payload),
+      listenTo: [this.#chunks],
+      onMessage: (_, payload) => this.#take(payload),
       onAgreed: (data) => void this.#begin(data),
       onRefused: 'wait',
       farewell: 'last-word',
@@ -69,11 +65,6 @@ export class RecordSession {
     if (this.#writer === undefined) return undefined;
     const { lines, bytes, dropped } = this.#writer;
     return { lines, bytes, dropped, missed: this.#tap.missed };
-  }
-
-  #onMessage(topic: string, payload: Buffer): void {
-    if (topic === this.#chunks) this.#take(payload);
-    else if (this.#visit.state === 'agreed' && jsonIn(payload)?.state === 'online') this.#visit.ask();
   }
 
   #take(payload: Buffer): void {

@@ -2,6 +2,7 @@
 // it ends, and takes it back at the end. What comes on the tap is its owner's (`monitor-session.ts`, `record-session.ts`).
 //
 //   ask -> agreed -> renew, renew ... -> farewell        no answer, no broker, refused: a sentence and an exit code
+//                       away -> back                     broker or gateway: one sentence each, and the visit goes on
 
 import { randomUUID } from 'node:crypto';
 import type { MqttClient } from 'mqtt';
@@ -32,7 +33,10 @@ export interface TapVisitOptions extends TapVisitPlace {
   readonly onMessage: (topic: string, payload: Buffer) => void;
   /** The gateway has agreed for the first time; `data` as it came in its answer. */
   readonly onAgreed: (data: unknown) => void;
-  /** A gateway that refuses what it had agreed to (it ends, or the device is being changed): `wait` asks again, `end` goes. */
+  /**
+   * A gateway that refuses what it had agreed to (it ends, or the device is being changed): `wait` asks again, `end` goes. One that
+   * was away is asked again in any case: its devices come back after it.
+   */
   readonly onRefused: 'wait' | 'end';
   /** How it leaves: when the tap has said its last word (see `over`), or as soon as the broker has the request to end it. */
   readonly farewell: 'last-word' | 'at-once';
@@ -60,6 +64,8 @@ export class TapVisit {
   #refusal: string | undefined;
   /** Why there is no broker. */
   #trouble = 'it does not answer';
+  /** Who went away since the gateway agreed: a line that says nothing must not look like a device that is quiet. */
+  #away: 'broker' | 'gateway' | undefined;
   #end: (code: number) => void = () => {};
   #onOver: () => void = () => {};
 
@@ -81,6 +87,7 @@ export class TapVisit {
       client.on('connect', () => this.#subscribe());
       client.on('message', (topic, payload) => this.#onMessage(topic, payload));
       client.on('error', (error) => (this.#trouble = wordsOf(error))); // mqtt.js tries again
+      client.on('close', () => this.#onClose());
       this.#after('answer', ANSWER_MS, () => this.#onNoAnswer());
       this.#after('renew', RENEW_MS, () => this.#renew());
       if (seconds !== undefined) this.#after('end', seconds * 1000, () => resolve(EXIT.clean));
@@ -99,7 +106,9 @@ export class TapVisit {
 
   /** Asks for the tap, or for more time of it. */
   ask(): void {
-    if (this.#state !== 'leaving') this.#request(TAP_SECONDS); // leaving: a broker that is back just now
+    if (this.#state === 'leaving') return; // a broker that is back just now
+    if (this.#state === 'agreed') this.#after('answer', ANSWER_MS, () => this.#onSilence());
+    this.#request(TAP_SECONDS);
   }
 
   /** The tap has said its last word. */
@@ -130,8 +139,8 @@ export class TapVisit {
   }
 
   #subscribe(): void {
-    const { client, listenTo } = this.#options;
-    client.subscribe([...listenTo, this.#answers], { qos: 1 }, (error) => {
+    const { client, listenTo, topics } = this.#options;
+    client.subscribe([...listenTo, this.#answers, topics.bridge.state], { qos: 1 }, (error) => {
       if (!error) this.ask();
       // A refusal has a code. Without one the connection was lost: it comes back, and this is asked anew.
       else if (this.#state === 'asking' || 'code' in error)
@@ -151,8 +160,38 @@ export class TapVisit {
   }
 
   #onMessage(topic: string, payload: Buffer): void {
+    const { onMessage, topics } = this.#options;
     if (topic === this.#answers) this.#onAnswer(payload);
-    else this.#options.onMessage(topic, payload);
+    else if (topic === topics.bridge.state) this.#onState(jsonIn(payload)?.state);
+    else onMessage(topic, payload);
+  }
+
+  /** A gateway that has started anew knows nothing of this tap. */
+  #onState(state: unknown): void {
+    if (this.#state !== 'agreed') return;
+    if (state === 'online') this.ask();
+    else if (state === 'offline') this.#onAway('gateway', `${this.#gateway} is offline, says its broker`);
+  }
+
+  #onSilence(): void {
+    this.#onAway('gateway', `${this.#gateway} has not answered for ${ANSWER_MS} ms`);
+  }
+
+  #onClose(): void {
+    if (this.#state !== 'agreed') return;
+    this.#cancel('answer'); // it is asked anew when the connection is back
+    this.#onAway('broker', 'the connection to the broker is lost');
+  }
+
+  /** Once for each absence: mqtt.js reports every attempt that fails. */
+  #onAway(who: 'broker' | 'gateway', what: string): void {
+    if (this.#state !== 'agreed' || this.#away === who) return;
+    this.#away = who;
+    this.#options.err(`${what}: nothing is seen of ${this.#options.device} until it is back`);
+  }
+
+  get #gateway(): string {
+    return `the gateway below ${this.#options.topics.base}`;
   }
 
   #onAnswer(payload: Buffer): void {
@@ -164,14 +203,19 @@ export class TapVisit {
   }
 
   #onAgreed(data: unknown): void {
+    const { err, device, onAgreed } = this.#options;
+    const isBack = this.#away !== undefined;
     this.#refusal = undefined;
+    this.#away = undefined;
+    if (isBack) err(`back: ${device} is seen again`);
     if (this.#state !== 'asking') return;
     this.#state = 'agreed';
-    this.#options.onAgreed(data);
+    onAgreed(data);
   }
 
   #onRefused(sentence: string): void {
-    if (this.#state === 'asking' || this.#options.onRefused === 'end') {
+    const mayEnd = this.#options.onRefused === 'end' && this.#away === undefined;
+    if (this.#state === 'asking' || mayEnd) {
       this.fail(sentence, EXIT.usage);
       return;
     }

@@ -87,6 +87,33 @@ brokerTest('a monitor shows lines in and a command out while its thread runs, an
   t.true(rig.subscriber.on(`${BASE}/scale/tap`).every(({ retain }) => !retain));
 });
 
+brokerTest('a monitor says when the gateway is gone, and shows the line again when it is back', async (t) => {
+  const rig = await startRig(t);
+  const monitor = rig.monitor('scale');
+  await watching(monitor);
+  rig.gateway.signal('SIGKILL');
+  await eventually(() => monitor.stderr.includes('is offline, says its broker'), 'the monitor to notice');
+  const again = gatewayFor(t, { config: rig.config });
+  await again.waitForLog('connected to the broker');
+  await eventually(() => monitor.stderr.includes('back: scale is seen again'), 'the monitor to go on');
+  await eventually(() => rig.scale.accepted === 2, 'the device to be connected again');
+  (await rig.scale.connection()).write('13.5 kg\n');
+  await eventually(() => shown(monitor).includes('in  <- 13.5 kg\\n'), 'the line');
+  monitor.signal('SIGINT');
+  t.like(await monitor.end(), { code: 0, signal: null });
+  t.deepEqual(
+    monitor.stderr
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !line.endsWith('; trying again')),
+    [
+      'watching scale; Ctrl-C ends',
+      'the gateway below ferrule/e2e is offline, says its broker: nothing is seen of scale until it is back',
+      'back: scale is seen again',
+    ],
+  );
+});
+
 brokerTest('a connection of a listener is watched by its name; --json, and an end after --seconds', async (t) => {
   const rig = await startRig(t);
   const { listen } = await rig.gateway.waitForLog('listening on');
