@@ -75,7 +75,10 @@ export class DiskKeeper {
   /** Opens it again where it takes something by now. Never rejects. */
   async retry(): Promise<void> {
     const before = this.#shelf.store?.totals.messages ?? 0;
-    await this.#disk.retry();
+    if ((await this.#disk.retry()) === 'left') {
+      this.#shelf.restart(); // it may be read by now; what it has lost has been told
+      return;
+    }
     try {
       await this.#useStore(before, { isAgain: this.isWritable });
     } catch (error) {

@@ -97,16 +97,17 @@ export class Disk {
     }
   }
 
-  /** Opens it again where it takes something. Never rejects. */
-  async retry(): Promise<void> {
-    if (this.#isClosed || this.#isWritable) return;
+  /** Opens it again where it takes something; answers whether it was left as it is instead. Never rejects. */
+  async retry(): Promise<'reopened' | 'left'> {
+    if (this.#isClosed || this.#isWritable) return 'left';
     const trouble = await this.#probe();
     if (trouble !== undefined) {
       this.failed(trouble);
-      return;
+      return 'left';
     }
     await this.#closeStore();
     await this.open();
+    return 'reopened';
   }
 
   /** All is well again. */

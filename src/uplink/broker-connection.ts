@@ -19,6 +19,8 @@ import { SessionError } from './session-error.js';
 const FAREWELL_MS = 1000;
 /** Longest wait between two attempts once the gateway shuts down and something waits for the broker, ms. */
 const HURRIED_MS = 500;
+/** Refused filters that are named in one line of the log. */
+const NAMED = 3;
 
 /** What the manager does to the rest of the uplink. None may throw. */
 export interface ConnectionHooks extends Omit<SessionHooks, 'onLost'> {
@@ -104,13 +106,16 @@ export class BrokerConnection {
     this.#wake();
   }
 
-  /** Reports filters that the broker has refused. */
+  /** Reports filters that the broker has refused: a line for each reason, since it may be all filters of hundreds of devices. */
   report(result: SubscribeResult): void {
     if (result === 'lost') return;
-    for (const { filter, reason } of result) {
+    for (const reason of new Set(result.map((refused) => refused.reason))) {
+      const filters = result.filter((refused) => refused.reason === reason).map(({ filter }) => filter);
+      const others = filters.length > NAMED ? ` and ${filters.length - NAMED} others` : '';
+      const names = filters.slice(0, NAMED).join(', ') + others;
       this.#options.log.error(
-        { thread: 'manager', filter },
-        `the broker refuses the subscription to ${filter} (${reason}): commands there will not arrive; check its access rules`,
+        { thread: 'manager', filter: filters[0], refused: filters.length },
+        `the broker refuses the subscription to ${names} (${reason}): commands there will not arrive; check its access rules`,
       );
     }
   }

@@ -193,7 +193,8 @@ export class Outbox {
       if (indexes) indexes.push(index);
       else open.set(item, [index]);
     });
-    this.#window.clear();
+    if (keepsNews) this.#window.leave();
+    else this.#window.clear();
     for (const [item, indexes] of [...open].reverse()) {
       item.batch = unsentOf(item, indexes);
       item.cursor = 0;

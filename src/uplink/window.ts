@@ -16,14 +16,19 @@ export const MAX_UNACKNOWLEDGED = 512;
 // Room for holes: a broker that never acknowledges one message stops us after this many more, not never.
 const SLOTS = 4 * MAX_UNACKNOWLEDGED;
 
+/** In the place of an owner who does not wait any more. */
+const LEFT = Symbol('left');
+
 /** Keeps who sent which message. `Owner` is what the messages were taken from; `index` the message's place in it. */
 export class Window<Owner> {
-  readonly #owners: (Owner | undefined)[] = new Array(SLOTS).fill(undefined);
+  readonly #owners: (Owner | typeof LEFT | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #indexes = new Uint32Array(SLOTS);
-  #limit = MAX_UNACKNOWLEDGED;
+  #receiveMaximum = Number.POSITIVE_INFINITY;
   #head = 0;
   #span = 0;
   #unacknowledged = 0;
+  /** Not acknowledged either, but nobody waits for it. */
+  #left = 0;
   #nextId: number;
 
   constructor(firstId = FIRST_PUBLISH_ID) {
@@ -37,7 +42,9 @@ export class Window<Owner> {
 
   /** How many more messages may be sent now. Never negative, also after the limit was lowered. */
   get room(): number {
-    return Math.max(0, Math.min(this.#limit - this.#unacknowledged, SLOTS - this.#span));
+    const ours = MAX_UNACKNOWLEDGED - this.#unacknowledged;
+    const brokers = this.#receiveMaximum - this.#unacknowledged - this.#left;
+    return Math.max(0, Math.min(ours, brokers, SLOTS - this.#span));
   }
 
   /** The id that the next message sent will have; those after it follow by `publishIdAfter`. */
@@ -47,7 +54,7 @@ export class Window<Owner> {
 
   /** Takes on the broker's Receive Maximum (1 to 65535). */
   limitTo(receiveMaximum: number): void {
-    this.#limit = Math.min(MAX_UNACKNOWLEDGED, receiveMaximum);
+    this.#receiveMaximum = receiveMaximum;
   }
 
   /** Notes messages `from` to `to` (excluded) of `owner` as sent with consecutive ids from `nextId`. At most `room`. */
@@ -69,9 +76,10 @@ export class Window<Owner> {
     const owner = this.#owners[slot];
     if (owner === undefined) return undefined;
     this.#owners[slot] = undefined;
-    this.#unacknowledged--;
+    if (owner === LEFT) this.#left--;
+    else this.#unacknowledged--;
     this.#popAcknowledged();
-    return owner;
+    return owner === LEFT ? undefined : owner;
   }
 
   /** Shows each unacknowledged message, in the order of sending. */
@@ -79,8 +87,18 @@ export class Window<Owner> {
     for (let place = 0; place < this.#span; place++) {
       const slot = (this.#head + place) % SLOTS;
       const owner = this.#owners[slot];
-      if (owner !== undefined) visit(owner, this.#indexes[slot] ?? 0);
+      if (owner !== undefined && owner !== LEFT) visit(owner, this.#indexes[slot] ?? 0);
     }
+  }
+
+  /** Nobody waits for what is open any more, but the broker still has it in hand: it counts for its Receive Maximum. */
+  leave(): void {
+    for (let place = 0; place < this.#span; place++) {
+      const slot = (this.#head + place) % SLOTS;
+      if (this.#owners[slot] !== undefined) this.#owners[slot] = LEFT;
+    }
+    this.#left += this.#unacknowledged;
+    this.#unacknowledged = 0;
   }
 
   /** Forgets everything: the connection that could have acknowledged is gone. Ids go on from where they were. */
@@ -88,6 +106,7 @@ export class Window<Owner> {
     this.#owners.fill(undefined);
     this.#span = 0;
     this.#unacknowledged = 0;
+    this.#left = 0;
   }
 
   #headId(): number {

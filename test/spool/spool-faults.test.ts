@@ -182,6 +182,22 @@ test('a disk that cannot be read has nothing to give until it is opened again', 
   await rig.close();
 });
 
+test('what a damaged log has lost is told once, however often a disk that takes nothing is tried again', async (t) => {
+  const { faults, openStore } = failingStores();
+  const rig = await makeSpoolRig({ openStore });
+  faults.lost = 3;
+  const spool = await rig.open();
+  t.deepEqual(rig.drops, [': 3, unreadable in the spool']);
+  faults.write = 'STORE_IO';
+  await spool.append([recordOf('a', ['1'])]);
+  await mkdir(`${rig.folder.dir}.probe`); // no file can be written there
+  for (let minute = 0; minute < 3; minute += 1) await pass(rig, MINUTE, spool);
+  t.is(faults.opened, 1);
+  t.deepEqual(rig.drops, [': 3, unreadable in the spool']);
+  t.deepEqual(textsOf(await takeAll(spool)), ['a:1']);
+  await rig.close();
+});
+
 spoolTest('a store that another process has open: memory, and the way out is said', {}, async (t, rig) => {
   const holder = await rig.open();
   const spool = await rig.open();

@@ -12,6 +12,8 @@ export interface Faults {
   read?: StoreTrouble | undefined;
   /** A write that throws has come through all the same. */
   writesAnyway?: boolean;
+  /** Messages that it says were lost before it was opened. */
+  lost?: number;
   /** Times that it was opened. */
   opened: number;
 }
@@ -40,7 +42,7 @@ function withFaults(store: Store, faults: Faults): Store {
     get nextSeq() {
       return store.nextSeq;
     },
-    lost: store.lost,
+    lost: faults.lost ?? store.lost,
     append: (blocks) => write(() => store.append(blocks)),
     remove: (blocks) => write(() => store.remove(blocks)),
     replace: (block, by) => write(() => store.replace(block, by)),

@@ -44,6 +44,8 @@ export class FakeSession implements Session {
   readonly published: IPublishPacket[] = [];
   /** How often packets were written. */
   writes = 0;
+  /** Most messages that were unacknowledged at a time. */
+  mostUnacknowledged = 0;
   /** How often it was told to read nothing for a while. */
   rests = 0;
   /** Filters subscribed now. */
@@ -95,6 +97,7 @@ export class FakeSession implements Session {
     this.published.push(...publishes);
     this.writes += 1;
     this.#unacknowledged.push(...publishes.filter(({ qos }) => qos > 0));
+    this.mostUnacknowledged = Math.max(this.mostUnacknowledged, this.#unacknowledged.length);
     this.#dones.push(done);
     if (this.behaviour.isStalled) this.#stalledBytes += packets.length;
     else queueMicrotask(() => this.#taken());

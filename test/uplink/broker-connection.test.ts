@@ -92,6 +92,20 @@ test('a refused subscription is named in the log and the session goes on', async
   t.true(rig.uplink.isOnline);
 });
 
+test('however many subscriptions are refused, they take one line for each reason, with how many and which first', async (t) => {
+  const rig = await UplinkRig.start(t, 'away');
+  for (let n = 0; n < 200; n += 1) rig.uplink.addDevice(`cell-${n}`);
+  const refusedFilters = Array.from({ length: 200 }, (_, n) => `base/cell-${n}/write`);
+  await rig.comeBack({ refusedFilters });
+  const [line, ...more] = rig.log.matching('refuses the subscription');
+  t.deepEqual(more, []);
+  t.like(line, { level: 'error', fields: { filter: 'base/cell-0/write', refused: 200 } });
+  t.regex(
+    line?.message ?? '',
+    /cell-0\/write, base\/cell-1\/write, base\/cell-2\/write and 197 others \(Not authorized/,
+  );
+});
+
 test('what a broker does not do is said once, not with every session', async (t) => {
   const rig = await UplinkRig.start(t, { notes: ['the broker takes QoS 0 only'] });
   await rig.lose();

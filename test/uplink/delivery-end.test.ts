@@ -53,6 +53,30 @@ test('a device that ends while the broker acknowledges nothing is offline there 
   t.is(rig.session.on('base/scale/availability').at(-1), '{"state":"offline"}');
 });
 
+test('a gateway that ends never has more on its way than the broker takes at a time, and says the last words as it takes them', async (t) => {
+  const rig = await UplinkRig.start(t, { receiveMaximum: 20 });
+  const devices = Array.from({ length: 15 }, (_, n) => `cell-${n}`);
+  for (const device of devices) rig.uplink.relay.offer({ kind: 'availability', device, state: 'online' });
+  await rig.clock.settle();
+  rig.session.behaviour.holdsAcks = true;
+  await rig.feed('scale', 0, 400);
+  rig.uplink.finishBy(rig.clock.now() + 5600, 1600);
+  for (const device of devices) rig.uplink.relay.offer({ kind: 'availability', device, state: 'offline' });
+  await rig.clock.settle();
+  const report = rig.registry.shutdown(8000, 'test');
+  await rig.clock.advance(5700);
+  for (let turn = 0; turn < 10; turn += 1) {
+    rig.session.ack(5);
+    await rig.clock.settle();
+  }
+  await rig.clock.advance(3000);
+  t.true((await report).clean);
+  t.is(rig.session.mostUnacknowledged, 20, 'a strict broker ends the session for one more (MQTT 5, 3.3.4)');
+  t.is(rig.session.ended, 'disconnect');
+  for (const device of devices)
+    t.is(rig.session.on(`base/${device}/availability`).at(-1), '{"state":"offline"}', device);
+});
+
 test('with spool.mode: off a gateway that ends waits for an absent broker until its time is up, and names the answers that are lost', async (t) => {
   const rig = await UplinkRig.start(t, 'away', { spool: { mode: 'off' } });
   rig.uplink.relay.offer({ kind: 'response', device: 'scale', status: 'ok', transaction: 't' });

@@ -77,6 +77,28 @@ test('the broker may make the window smaller than ours, never larger', (t) => {
   t.is(window.room, MAX_UNACKNOWLEDGED - 15);
 });
 
+test('what nobody waits for any more counts for the Receive Maximum of the broker, and for nothing else', (t) => {
+  const window = new Window<string>();
+  window.limitTo(20);
+  const first = window.nextId;
+  window.send('a', 0, 20);
+  window.leave();
+  t.is(window.unacknowledged, 0);
+  t.is(window.room, 0);
+  window.each(() => t.fail());
+  t.is(window.ack(first), undefined);
+  t.is(window.ack(first), undefined, 'once');
+  t.is(window.room, 1);
+  window.send('b', 0, 1);
+  t.is(window.room, 0);
+  t.is(window.ack(first + 20), 'b');
+  window.limitTo(65_535);
+  t.is(window.room, MAX_UNACKNOWLEDGED);
+  window.clear();
+  window.limitTo(20);
+  t.is(window.room, 20);
+});
+
 test('a message that is never acknowledged stops the window at last, without growing it', (t) => {
   const window = new Window<string>();
   const stuck = window.nextId;
