@@ -28,7 +28,7 @@ export class RegexFramer implements Framer {
 
   constructor({ pattern, max_length: maxLength }: FramingOf<'regex'>) {
     this.#pattern = new RegExp(pattern, 'g');
-    this.#isMonotone = !LOOKS_AHEAD.test(pattern);
+    this.#isMonotone = !looksAhead(pattern);
     this.#maxLength = maxLength;
   }
 
@@ -119,4 +119,10 @@ export class RegexFramer implements Framer {
     }
     return undefined;
   }
+}
+
+/** An escaped `$`, or one in a set, is a character. */
+function looksAhead(pattern: string): boolean {
+  const bare = pattern.replace(/\\[^bB]/gs, 'x').replace(/\[[^\]]*\]/g, 'x');
+  return LOOKS_AHEAD.test(bare);
 }

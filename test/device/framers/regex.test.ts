@@ -17,6 +17,9 @@ for (const pattern of [
   'a(?!b)',
   '\\bab\\b',
   'a$|b',
+  '[$]?a\\$?;',
+  '\\$a[^$]*;',
+  '[\\]$]+a',
   '(?<=a)b',
   '(a|ab)(1|b1)',
   '(a)\\1',
@@ -65,6 +68,12 @@ test('text without a match is partial when the link ends', (t) => {
 
 test('bytes above 127 are characters of their own', (t) => {
   t.deepEqual(cut(regex('(\\xb0.);'), ['\xb0\xff;']), ['frame \xb0\xff']);
+});
+
+test('a $ that is escaped or in a set is a character', (t) => {
+  t.deepEqual(cut(regex('\\$(\\w+);'), ['x$GP;$', 'a;']), ['no-start x', 'frame GP', 'frame a']);
+  t.deepEqual(cut(regex('[$#](\\w+);'), ['$a;#b;']), ['frame a', 'frame b']);
+  t.deepEqual(cut(regex('a$'), ['ba', 'a']), ['no-start b', 'frame a', 'frame a']);
 });
 
 test('wrap adds nothing', (t) => {
