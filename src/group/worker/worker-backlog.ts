@@ -90,6 +90,13 @@ export class WorkerBacklog {
     return left;
   }
 
+  /** Whether what is not decoded leaves a frame begun, if one was before it. For entries without bytes. */
+  endsInFrame(isBegun: boolean): boolean {
+    const acts = [...this.#out.slice(this.#done), ...this.#waiting].map(({ act }) => act);
+    const last = acts.findLast((act) => act === 'hole' || act === 'end');
+    return last === undefined ? isBegun : last === 'hole';
+  }
+
   #leave(entry: DecodeEntry): void {
     this.#bytes -= entry.bytes.length;
     this.#gone += 1;

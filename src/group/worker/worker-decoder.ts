@@ -50,7 +50,6 @@ type State = 'idle' | 'starting' | 'ready' | 'ending' | 'crashed' | 'closed';
 
 export class WorkerDecoder implements DecodeHost {
   /** The Worker has its own timers. */
-  readonly held = 0;
   readonly gapMs = undefined;
   readonly settleMs = undefined;
   readonly hasUnsettled = false;
@@ -87,6 +86,11 @@ export class WorkerDecoder implements DecodeHost {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Nothing, but for one that has crashed inside a frame and left no bytes: the next one is to be told of that by its owner. */
+  get held(): number {
+    return this.#state === 'crashed' && this.#isInFrame ? 1 : 0;
   }
 
   get stats(): DecoderStats {
@@ -291,6 +295,7 @@ export class WorkerDecoder implements DecodeHost {
       this.#state = 'crashed';
       this.#reportLost(crash);
     }
+    if (this.#backlog.bytes === 0) this.#isInFrame = this.#backlog.endsInFrame(this.#isInFrame);
     this.#commands.rejectAll(crash);
     this.#waits.wake();
     if (this.#state === 'crashed') this.#options.onCrash(crash);

@@ -76,6 +76,27 @@ for (const [driver, poison] of [
   });
 }
 
+for (const [text, end, isInFrame] of [
+  ['throw\nweight 12', 'stays', true],
+  ['exit\nweight 12', 'stays', true],
+  ['throw\n', 'stays', false],
+  ['exit\n', 'stays', false],
+  ['throw\nweight 12', 'ends', false],
+  ['exit\nweight 12', 'ends', false],
+] as const) {
+  test.serial(
+    `one that crashes on the last bytes there are says whether they ended inside a frame (${JSON.stringify(text)}, its link ${end})`,
+    async (t) => {
+      const { decoder, crashed, push } = workerRig(t, 'throws');
+      push(text);
+      if (end === 'ends') decoder.flush('end');
+      await crashed;
+      t.is(decoder.backlog, 0);
+      t.is(decoder.held > 0, isInFrame);
+    },
+  );
+}
+
 test.serial('many chunks of poison end, one by one', async (t) => {
   let rig = workerRig(t, 'throws');
   for (let i = 0; i < 5; i++) rig.push('exit\n');
