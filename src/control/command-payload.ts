@@ -10,7 +10,7 @@ import type { IncomingMessage } from '../uplink/incoming-message.js';
 import type { CommandTopic } from '../uplink/topics.js';
 
 export interface CommandContext {
-  /** Wall-clock ms at which the message came. */
+  /** Monotonic ms at which the message came. */
   readonly receivedAt: number;
   /** Makes a transaction id for a sender that gave none. */
   readonly makeTransaction: () => string;
@@ -51,7 +51,7 @@ export function parseCommand(topic: CommandTopic, message: IncomingMessage, cont
   }
   const reply = replyTo(message);
   if (unwrapped.error !== undefined) return { ok: false, error: unwrapped.error, transaction, ...reply };
-  const notAfter = earliest(unwrapped.notAfter, expiryOf(message, context.receivedAt));
+  const { notAfter } = unwrapped;
   return {
     ok: true,
     isNamed: unwrapped.transaction !== undefined,
@@ -62,6 +62,7 @@ export function parseCommand(topic: CommandTopic, message: IncomingMessage, cont
       payload: unwrapped.payload,
       transaction,
       ...(notAfter === undefined ? {} : { notAfter }),
+      ...expiry(message, context.receivedAt),
       ...reply,
     },
   };
@@ -77,13 +78,8 @@ function replyTo({ responseTopic, correlation }: IncomingMessage): { replyTo?: R
   return { replyTo: { topic: responseTopic, ...(correlation === undefined ? {} : { correlation }) } };
 }
 
-function expiryOf({ expirySeconds }: IncomingMessage, receivedAt: number): number | undefined {
-  return expirySeconds === undefined ? undefined : receivedAt + expirySeconds * 1000;
-}
-
-function earliest(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Math.min(a, b);
+function expiry({ expirySeconds }: IncomingMessage, receivedAt: number): { expiresAt?: number } {
+  return expirySeconds === undefined ? {} : { expiresAt: receivedAt + expirySeconds * 1000 };
 }
 
 function unwrap(payload: Buffer, verb: 'set' | 'get'): Unwrapped {

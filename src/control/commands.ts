@@ -56,7 +56,7 @@ export class Commands {
 
   #parse(topic: CommandTopic, message: IncomingMessage): ParsedCommand {
     const { clock, makeTransaction } = this.#options;
-    return parseCommand(topic, message, { receivedAt: clock.wall(), makeTransaction });
+    return parseCommand(topic, message, { receivedAt: clock.now(), makeTransaction });
   }
 
   /** Told on the device's response topic, for those who watch: whoever has sent it may have gone long ago. */

@@ -164,8 +164,10 @@ export interface Command {
   /** The payload as it came, or for a JSON envelope its `value`/`payload` part. */
   readonly payload: Buffer;
   readonly transaction: string;
-  /** Wall-clock ms after which the command must not be sent any more. */
+  /** Wall-clock ms after which the command must not be sent any more: the sender's `not_after`. */
   readonly notAfter?: number;
+  /** The same in monotonic ms, for a time to live (message expiry of MQTT 5): a clock that is set meanwhile ends no command. */
+  readonly expiresAt?: number;
   readonly replyTo?: ReplyTo;
   /** Told of each answer, besides the sender. Must not throw. */
   readonly onAnswer?: (response: ResponseUp) => void;

@@ -3,6 +3,7 @@
 
 import type { Clock, Timer } from '../core/clock.js';
 import type { Command } from '../device/message.js';
+import { timeLeft } from './time-left.js';
 
 /** Commands that may wait for one device to come back. */
 export const MAX_HELD = 100;
@@ -81,7 +82,7 @@ export class HeldCommands {
     const known = this.#known.get(command);
     if (known !== undefined) return known;
     const { clock, maxHoldMs } = this.#options;
-    const ownMs = command.notAfter === undefined ? maxHoldMs : command.notAfter - clock.wall();
+    const ownMs = timeLeft(command, clock);
     const whose = ownMs < maxHoldMs ? 'own' : 'max-hold';
     const held: Held = { command, until: clock.now() + Math.min(maxHoldMs, ownMs), whose };
     this.#known.set(command, held);

@@ -17,6 +17,7 @@ import type { BoundedOutcome } from './bounded-write.js';
 import type { DecodeHost } from './decode-host.js';
 import type { DeviceContext, DownItem, Payload, UpItem } from './device-context.js';
 import { writeToDevice } from './device-write.js';
+import { timeLeft } from './time-left.js';
 import { WorkerCrash } from './worker/worker-crash.js';
 
 const HOLDER = 'send';
@@ -221,7 +222,7 @@ export class SendThread implements ThreadParts, ThreadSteps {
 
   /** True for a command whose time is over; it is answered then. */
   #isExpired(command: Command): boolean {
-    const lateMs = this.#ctx.clock.wall() - (command.notAfter ?? Number.POSITIVE_INFINITY);
+    const lateMs = -timeLeft(command, this.#ctx.clock);
     if (lateMs <= 0) return false;
     answer(this.#ctx, command, 'expired', `not sent: its time was over ${Math.round(lateMs)} ms ago`);
     return true;

@@ -49,10 +49,11 @@ test('a command is routed to its device, which answers it', (t) => {
   t.deepEqual(rig.answers, []);
 });
 
-test('message expiry counts from the arrival', (t) => {
+test('message expiry counts from the arrival, and no clock on the wall', (t) => {
   const rig = new Rig();
   rig.take('base/scale/set', 'ON', { expirySeconds: 5 });
-  t.is(rig.routed[0]?.notAfter, rig.clock.wall() + 5000);
+  t.is(rig.routed[0]?.expiresAt, rig.clock.now() + 5000);
+  t.is(rig.routed[0]?.notAfter, undefined);
 });
 
 test('retained commands are ignored, counted and logged', (t) => {

@@ -69,6 +69,21 @@ test('a held command expires when max_hold is over, or its own time if that is e
   await rig.end();
 });
 
+test('a clock that is set while a command with a time to live is held neither ends that time nor stretches it', async (t) => {
+  const rig = await offline();
+  const living = deliver(rig, 'living', { expiresAt: rig.clock.now() + 5000 });
+  const over = deliver(rig, 'over', { expiresAt: rig.clock.now() + 500 });
+  rig.clock.set(rig.clock.wall() + 365 * 86_400_000);
+  await rig.clock.advance(499);
+  t.deepEqual(rig.relay.statuses(over), ['accepted']);
+  await rig.clock.advance(1);
+  t.deepEqual(rig.relay.statuses(over), ['accepted', 'expired']);
+  await comeBack(rig);
+  t.deepEqual(rig.far.received.map(String), ['living\n']);
+  t.is(rig.relay.statuses(living).at(-1), 'ok');
+  await rig.end();
+});
+
 test('a command whose time is over already expires and is not held', async (t) => {
   const rig = await offline();
   const late = deliver(rig, 'late', { notAfter: rig.clock.wall() - 1 });

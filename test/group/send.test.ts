@@ -66,6 +66,24 @@ test('a command whose time is over is not sent', async (t) => {
   await rig.end();
 });
 
+test('a command whose time to live is over is not sent, however the clock was set meanwhile', async (t) => {
+  const rig = groupRig();
+  await rig.settle();
+  rig.far.stall();
+  const { clock } = rig;
+  const first = command();
+  const [late, living] = [command({ expiresAt: clock.now() + 100 }), command({ expiresAt: clock.now() + 300 })];
+  for (const each of [first, late, living]) rig.device.deliver(each);
+  clock.set(clock.wall() - 86_400_000);
+  await clock.advance(200);
+  rig.far.release();
+  await rig.settle();
+  t.deepEqual(rig.relay.statuses(late.transaction), ['accepted', 'expired']);
+  t.regex(rig.relay.responses(late.transaction).at(-1)?.error ?? '', /its time was over 100 ms ago/);
+  t.is(rig.relay.statuses(living.transaction)[1], 'sent');
+  await rig.end();
+});
+
 test('the 65th command that waits is refused', async (t) => {
   const rig = groupRig();
   await rig.settle();

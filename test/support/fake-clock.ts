@@ -13,7 +13,7 @@ const DEFAULT_START = Date.UTC(2026, 0, 1);
 export class FakeClock implements Clock {
   #elapsed = 0;
   #seed: number;
-  readonly #start: number;
+  #start: number;
   readonly #pending = new Set<Pending>();
   /** ms for which the thread was stopped; they do not pass here. */
   blocked = 0;
@@ -41,6 +41,11 @@ export class FakeClock implements Clock {
 
   wall(): number {
     return this.#start + this.#elapsed;
+  }
+
+  /** Somebody sets the clock on the wall to `wall` (ms): no time has passed. */
+  set(wall: number): void {
+    this.#start = wall - this.#elapsed;
   }
 
   after(ms: number, fire: () => void): Timer {

@@ -135,7 +135,7 @@ export class DeviceBoard {
     const { device, verb, channel } = to;
     const row = this.#rows.get(device);
     const message = { topic, payload, retain: false, qos: 0, dup: false } as const;
-    const parsed = parseCommand(to, message, { receivedAt: this.#clock.wall(), makeTransaction: () => '' });
+    const parsed = parseCommand(to, message, { receivedAt: this.#clock.now(), makeTransaction: () => '' });
     const value = parsed.ok ? parsed.command.payload : payload;
     const what = channel === undefined ? verb : `${verb}/${channel}`;
     if (row) row.command = `${what} ${value.toString('utf8', 0, MAX_TEXT)}`.trim();
