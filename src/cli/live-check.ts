@@ -46,6 +46,11 @@ export async function runLiveCheck({ out, wait, ...place }: LiveCheckOptions): P
     return EXIT.leftovers;
   }
   const address = reachable(parseListenAddress(http.listen));
+  // Node would ask port 80 instead: a stranger's.
+  if (address.port === 0) {
+    out('not known: the port in http.listen is 0, which lets the system choose one; --live needs a fixed port');
+    return isGuess ? EXIT.clean : EXIT.leftovers;
+  }
   const { isGood, words } = judge(await ask(address, http.token, waitMs.data), isGuess);
   const note = isGuess ? '; the config cannot be read, see ferrule check' : '';
   out(`${words} (http://${formatListenAddress(address)}/health/live${note})`);

@@ -55,3 +55,10 @@ test('with a good config, an address where nobody listens is a gateway that is n
   t.regex(said, /^not live: connect ECONNREFUSED /);
   t.is(code, 1);
 });
+
+test('port 0 cannot be asked, and nobody else is asked in its place', async (t) => {
+  const { code, said } = await checkWith(t, 'http: { listen: "127.0.0.1:0" }\ndevices: {}\n');
+  t.is(said, 'not known: the port in http.listen is 0, which lets the system choose one; --live needs a fixed port');
+  t.is(code, 1);
+  t.is((await checkWith(t, `http: { listen: "127.0.0.1:0" }\n${BAD_DEVICE}`)).code, 0);
+});
