@@ -47,7 +47,11 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     err('--port: expected a port, 0 to 65535');
     return EXIT.usage;
   }
-  const folder = await makeDemoFolder();
+  const folder = await makeDemoFolder().catch(messageOf);
+  if (typeof folder === 'string') {
+    err(`the demo needs a folder for temporary files: ${folder}; name one that can be written in TMPDIR`);
+    return EXIT.leftovers;
+  }
   try {
     return await runIn(folder, options);
   } finally {

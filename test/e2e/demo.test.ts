@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import mqtt, { type MqttClient } from 'mqtt';
 import { eventually } from '../support/eventually.js';
-import { ferrule } from '../support/ferrule-command.js';
+import { ferrule, folderFor } from '../support/ferrule-command.js';
 import { freePort } from '../support/mosquitto.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -202,6 +202,12 @@ test.serial('a port that is no port is a usage error', async (t) => {
   const demo = start(t, [MAIN, 'demo', '--port', 'xyz']);
   t.is(await demo.ended, 64);
   t.is(demo.err(), '--port: expected a port, 0 to 65535\n');
+});
+
+test.serial('where no temporary files can be made, the demo says so', async (t) => {
+  const { code, err } = await ferrule(folderFor(t), ['demo'], { TMPDIR: '/nonexistent' });
+  t.is(code, 1);
+  t.regex(err, /^the demo needs a folder for temporary files: ENOENT.*; name one that can be written in TMPDIR\n$/);
 });
 
 test.serial('without a port asked for, one that is free is chosen where 1883 is taken', async (t) => {
