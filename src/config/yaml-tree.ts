@@ -24,6 +24,8 @@ import { type Entry, emptyMap, type MapTree, type ScalarTree, type ScalarValue, 
 const MAX_CHARS = 1024 ** 2;
 const MAX_NODES = 100_000;
 const MAX_DEPTH = 64;
+/** What stands for bytes that are no UTF-8. */
+const NOT_UTF8 = '\ufffd';
 
 export interface YamlFile {
   /** As shown to people. */
@@ -54,19 +56,20 @@ export function parseYaml(file: YamlFile, surroundings: YamlSurroundings): YamlR
     isBroken: true,
   });
   if (file.text.length > MAX_CHARS) return broken(`larger than ${MAX_CHARS} characters`);
+  if (file.text.includes(NOT_UTF8)) return broken('not UTF-8 text: save it as UTF-8');
   const lines = new LineCounter();
   try {
     const document = parseDocument<Node, false>(file.text, {
       lineCounter: lines,
       prettyErrors: false,
       uniqueKeys: false, // reported below, with both places
-      logLevel: 'silent',
+      logLevel: 'error', // nothing is written; but `silent` would hide that more documents follow
       customTags: [{ tag: '!file', resolve: (text: string) => text }],
     });
     const reader = new Reader(file, surroundings, lines);
     const complaints = [...document.errors, ...document.warnings];
-    for (const { pos, message } of withoutEchoes(complaints)) {
-      reader.report(reader.place(pos[0]), [], '', yamlWords(message), variableHint(file.text, pos[0]));
+    for (const { pos, code, message } of withoutEchoes(complaints)) {
+      reader.report(reader.place(pos[0]), [], '', yamlWords(code, message), variableHint(file.text, pos[0]));
     }
     const tree = complaints.length === 0 && document.contents ? reader.read(document.contents, []) : emptyMap(start);
     return { tree: tree ?? emptyMap(start), problems: reader.problems, isBroken: complaints.length > 0 };
@@ -90,7 +93,9 @@ function variableHint(text: string, offset: number): string | undefined {
 const VARIABLE_IN_BRACES = `inside { } or [ ] a variable must be quoted: "\${NAME}"`;
 
 /** The parser quotes what it stumbled over; that may be a secret. */
-function yamlWords(message: string): string {
+function yamlWords(code: string, message: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins here (---): only one is read, so put all into it';
+  if (/call stack/.test(message)) return 'not valid YAML: nested too deep';
   const words = message.replace(/[:,]? *".*"$/s, '');
   return `not valid YAML: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
 }

@@ -151,6 +151,10 @@ const TABLE: Readonly<Record<string, readonly [string, ...string[]]>> = {
   'mqtt: { qos: ${Q} }': [
     '1:15: not valid YAML: unexpected flow-map-start at node end, inside { } or [ ] a variable must be quoted: "${NAME}"',
   ],
+  'log: { level: info }\n---\nmqtt: { qos: 0 }': [
+    '2:1: a second document begins here (---): only one is read, so put all into it',
+  ],
+  'devices: { k\ufffdche: { driver: lines, link: tcp://h:1 } }': ['1:1: not UTF-8 text: save it as UTF-8'],
   'mqtt: { qos: 0, qos: 1 }': ['1:17 mqtt: duplicate key "qos", first at ferrule.yaml:1:9'],
   'log: *x': ['1:6 log: the alias *x has no anchor &x before it'],
   'log: &x { level: *x }': ['1:18 log.level: the alias *x stands inside its own anchor'],
@@ -179,6 +183,13 @@ for (const [text, lines] of Object.entries(TABLE)) {
     );
   });
 }
+
+test('says what is wrong with thousands of brackets', (t) => {
+  t.regex(
+    problemsOf(`devices: ${'['.repeat(20_000)}`)[0] ?? '',
+    /^ferrule\.yaml:1:\d+: not valid YAML: nested too deep$/,
+  );
+});
 
 const NAMES: Readonly<Record<string, string>> = {
   'a+': 'contains "+", a wildcard of MQTT',
