@@ -3,12 +3,13 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from './exit-codes.js';
-import { printTo } from './print.js';
+import { LinePrinter } from './print.js';
 import type { ReplayCommandOptions } from './replay.js';
 import { version } from './version.js';
 
-const out = printTo(() => process.stdout);
-const err = printTo(() => process.stderr);
+const output = new LinePrinter(() => process.stdout);
+const { line: out } = output;
+const { line: err } = new LinePrinter(() => process.stderr);
 const here = { cwd: process.cwd(), env: process.env, out, err };
 const CONFIG_FLAG = [
   '-c, --config <file>',
@@ -208,6 +209,14 @@ program
 
 /** Carries out what the arguments of this process say; gives the exit code. Never rejects. */
 export async function runCommandLine(): Promise<number> {
+  const code = await runProgram();
+  const failure = await output.failure();
+  if (failure === undefined) return code;
+  err(`ferrule: not all of the output could be written: ${failure.message}`);
+  return code === EXIT.clean ? EXIT.leftovers : code;
+}
+
+async function runProgram(): Promise<number> {
   try {
     await program.parseAsync();
     return exitCode;

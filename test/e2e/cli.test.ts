@@ -1,11 +1,12 @@
 // The command line as a user meets it: the built process, its exit codes and what it prints where.
 
-import { readFileSync } from 'node:fs';
+import { type StdioOptions, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { ferrule, folderFor } from '../support/ferrule-command.js';
+import { ferrule, folderFor, MAIN } from '../support/ferrule-command.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -72,6 +73,19 @@ test.serial('schema is JSON, whole also through a pipe', async (t) => {
   const { code, out } = await ferrule(folderFor(t), ['schema']);
   t.is(code, 0);
   t.like(JSON.parse(out), { type: 'object' });
+});
+
+test.serial('output that a full disk does not take is said, with an exit code of its own', (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.teardown(() => closeSync(full));
+  const stdio: StdioOptions = ['ignore', full, 'pipe'];
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'schema'], {
+    cwd: folderFor(t),
+    stdio,
+    encoding: 'utf8',
+  });
+  t.is(stderr, 'ferrule: not all of the output could be written: ENOSPC: no space left on device, write\n');
+  t.is(status, 1);
 });
 
 test.serial('run in an empty folder says what it looked for and how to make it, exit code 78', async (t) => {
